@@ -1,0 +1,72 @@
+//! Thin wrappers over `std::fs` whose errors name the verb and the path.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// A file-system call that failed.
+#[derive(Debug, thiserror::Error)]
+#[error("could not {verb} `{path}`", path = path.display())]
+pub struct Error {
+    /// What was tried, such as `read`.
+    pub verb: &'static str,
+    /// On what.
+    pub path: PathBuf,
+    /// Why not.
+    #[source]
+    pub source: io::Error,
+}
+
+fn named<T>(result: io::Result<T>, verb: &'static str, path: &Path) -> Result<T, Error> {
+    result.map_err(|source| Error { verb, path: path.to_owned(), source })
+}
+
+/// Reads a whole file as text.
+pub fn read_to_string(path: &Path) -> Result<String, Error> {
+    named(std::fs::read_to_string(path), "read", path)
+}
+
+/// Reads a whole file.
+pub fn read(path: &Path) -> Result<Vec<u8>, Error> {
+    named(std::fs::read(path), "read", path)
+}
+
+/// Makes a directory and its parents, each new one with mode 0700.
+pub fn create_private_dir(path: &Path) -> Result<(), Error> {
+    use std::os::unix::fs::DirBuilderExt;
+    named(std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path), "create", path)
+}
+
+/// Replaces a file as a whole, so that a reader sees the old content or the new, with the given mode.
+/// Writes nothing when the content is there already.
+pub fn replace(path: &Path, content: &[u8], mode: u32) -> Result<(), Error> {
+    use std::io::Write;
+    use std::os::unix::fs::PermissionsExt;
+    if std::fs::read(path).is_ok_and(|old| old == content) {
+        return Ok(());
+    }
+    let directory = path.parent().unwrap_or(Path::new("."));
+    let written = || -> io::Result<()> {
+        let mut file = tempfile::NamedTempFile::new_in(directory)?;
+        file.write_all(content)?;
+        file.as_file().set_permissions(std::fs::Permissions::from_mode(mode))?;
+        file.persist(path)?;
+        Ok(())
+    };
+    named(written(), "write", path)
+}
+
+/// Removes a file; one that is not there is no error.
+pub fn remove_file(path: &Path) -> Result<(), Error> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => named(Err(error), "remove", path),
+        _ => Ok(()),
+    }
+}
+
+/// Removes a directory with all in it, following no links; one that is not there is no error.
+pub fn remove_dir_all(path: &Path) -> Result<(), Error> {
+    match std::fs::remove_dir_all(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => named(Err(error), "remove", path),
+        _ => Ok(()),
+    }
+}

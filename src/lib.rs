@@ -1,0 +1,18 @@
+//! Compose for AI coding agents. The modules stand in the order of the data's way:
+//! read → validate → resolve → render → observe → plan → apply → events.
+
+pub mod agent;
+pub mod apply;
+pub mod backend;
+pub mod cli;
+pub mod daemon;
+pub mod error;
+pub mod fs;
+pub mod home;
+pub mod hooks;
+pub mod manifest;
+pub mod plan;
+pub mod proxy;
+pub mod render;
+pub mod store;
+pub mod worktree;

@@ -1,0 +1,3 @@
+//! From the bytes of a manifest to a resolved `Project`, or to diagnostics that name every fault and its place.
+
+pub mod project;

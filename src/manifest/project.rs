@@ -1,0 +1,224 @@
+//! Pure. The resolved manifest: every default filled in, every short form expanded, nothing left to guess.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// A project: what one manifest declares, after resolving.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Project {
+    /// The project's name: lower-case letters, digits, `-` and `_`.
+    pub name: String,
+    /// The directory of the manifest, absolute and canonical.
+    pub root: PathBuf,
+    /// The manifest file, absolute.
+    pub file: PathBuf,
+    /// The sessions in the order of the manifest.
+    pub sessions: Vec<Session>,
+}
+
+/// One agent session, complete.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Session {
+    /// The key under `sessions:`; `default` where the manifest has none.
+    pub name: String,
+    /// Where the image comes from.
+    pub image: Image,
+    /// When the image is pulled.
+    pub pull_policy: PullPolicy,
+    /// Which agent runs, and how.
+    pub agent: Agent,
+    /// The first message; `None` starts an interactive agent without one.
+    pub prompt: Option<String>,
+    /// Whether the agent stays or ends by itself.
+    pub mode: Mode,
+    /// What the agent may do without asking.
+    pub permissions: Permissions,
+    /// The repository whose checkout is `/workspace`; `None` is an empty, kept `/workspace`.
+    pub repository: Option<Repository>,
+    /// Cache volumes, sorted by name.
+    pub caches: Vec<Cache>,
+    /// Environment of the container, beside what clauderon sets.
+    pub environment: BTreeMap<String, String>,
+    /// Mounts, sorted by target.
+    pub volumes: Vec<Volume>,
+    /// Limits of the container.
+    pub resources: Resources,
+    /// When the container is started again by itself.
+    pub restart: Restart,
+    /// The user's own labels.
+    pub labels: BTreeMap<String, String>,
+    /// How the container reaches the world.
+    pub egress: Egress,
+    /// Destinations that `proxy.hosts` names, by host name.
+    pub hosts: BTreeMap<String, Host>,
+}
+
+/// Where an image comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Image {
+    /// An image reference.
+    Reference(String),
+    /// Built from a context directory.
+    Build(Build),
+}
+
+/// An image build, in compose's words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Build {
+    /// The context directory, absolute.
+    pub context: PathBuf,
+    /// The Dockerfile, relative to the context.
+    pub dockerfile: String,
+    /// The stage to stop at.
+    pub target: Option<String>,
+    /// Build arguments.
+    pub args: BTreeMap<String, String>,
+}
+
+/// When an image is pulled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PullPolicy {
+    /// At each `up`.
+    Always,
+    /// When the engine has none of that name.
+    Missing,
+    /// Never.
+    Never,
+}
+
+/// The agent of a session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Agent {
+    /// Which program.
+    pub kind: AgentKind,
+    /// The model, in the agent's own words.
+    pub model: Option<String>,
+    /// Arguments after ours, verbatim.
+    pub args: Vec<String>,
+}
+
+/// The agents that clauderon knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AgentKind {
+    /// Claude Code.
+    Claude,
+    /// Codex CLI.
+    Codex,
+}
+
+/// Whether the agent stays or ends by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// A terminal that one can attach to.
+    Interactive,
+    /// Runs the prompt and exits.
+    Batch,
+}
+
+/// What the agent may do without asking.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Permissions {
+    /// Everything; the container is the border. The default while sealed.
+    Bypass,
+    /// Edits without asking, commands not.
+    AcceptEdits,
+    /// Asks. The default where egress is open.
+    Ask,
+}
+
+/// The repository behind a checkout.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Repository {
+    /// A path inside the repository, absolute.
+    pub path: PathBuf,
+    /// The revision a new branch starts at; `None` is HEAD.
+    pub base: Option<String>,
+    /// The branch's full short name, such as `clauderon/login`.
+    pub branch: String,
+    /// Ignored files to bring along, relative to the repository's root.
+    pub copy: Vec<PathBuf>,
+}
+
+/// A cache volume.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cache {
+    /// The key under `caches:`.
+    pub name: String,
+    /// Absolute paths in the container, each a volume of its own: `(suffix of the volume's name, path)`.
+    pub paths: Vec<(String, String)>,
+    /// Who shares it.
+    pub scope: CacheScope,
+}
+
+/// Who shares a cache.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CacheScope {
+    /// Every session of this user.
+    Shared,
+    /// The sessions of the project.
+    Project,
+    /// This session alone.
+    Session,
+}
+
+/// A mount that the manifest asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Volume {
+    /// What is mounted.
+    pub source: VolumeSource,
+    /// Where, absolute in the container.
+    pub target: String,
+    /// Whether the container may not write.
+    pub read_only: bool,
+}
+
+/// What a volume mounts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum VolumeSource {
+    /// A file or directory of the host, absolute.
+    Bind(PathBuf),
+    /// A named volume of the project.
+    Named(String),
+}
+
+/// Limits of a container.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Resources {
+    /// Processors; `None` is no limit.
+    pub cpus: Option<f64>,
+    /// Bytes; `None` is no limit.
+    pub memory: Option<u64>,
+    /// Processes and threads.
+    pub pids: u32,
+}
+
+/// When a container is started again by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Restart {
+    /// Never.
+    No,
+    /// Always.
+    Always,
+    /// Unless it was stopped.
+    UnlessStopped,
+    /// After a failure, at most this many times (0 is without end).
+    OnFailure(u32),
+}
+
+/// How the container reaches the world.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Egress {
+    /// No network; one socket to the proxy.
+    Sealed,
+    /// The engine's plain bridge.
+    Open,
+}
+
+/// What `proxy.hosts` says of one host.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Host {
+    /// The address to dial instead, `host:port`. Naming it permits a private destination.
+    pub address: Option<String>,
+    /// A PEM file whose certificates the container trusts too, absolute.
+    pub ca: Option<PathBuf>,
+}
