@@ -1,1 +1,2 @@
+//! Builds the link.
 fn main() {}
