@@ -1,0 +1,1 @@
+//! Logs, terminals and executions: the streams of a running container.
