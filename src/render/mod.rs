@@ -5,7 +5,9 @@ pub mod desired;
 pub mod environment;
 pub mod facts;
 pub mod fields;
+pub mod files;
 
 pub mod identity;
 pub mod mounts;
+pub mod script;
 pub mod spec;
