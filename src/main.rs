@@ -1,2 +1,2 @@
-//! Entry.
+//! x
 fn main() {}

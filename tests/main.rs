@@ -1,1 +1,5 @@
-//! Tests.
+//! Every integration test, in one binary.
+
+mod backend;
+mod plan;
+mod support;

@@ -59,6 +59,8 @@ pub fn managed_settings(own: Option<&str>) -> Value {
     if !settings["hooks"].is_object() {
         settings["hooks"] = json!({});
     }
+    // In `.claude.json` the same yes is carried over into the repository's own settings file.
+    settings["skipDangerousModePermissionPrompt"] = json!(true);
     for event in HOOK_EVENTS {
         let hooks = &mut settings["hooks"][event];
         if !hooks.is_array() {
@@ -75,7 +77,6 @@ pub fn managed_settings(own: Option<&str>) -> Value {
 pub fn seed() -> Value {
     json!({
         "hasCompletedOnboarding": true,
-        "bypassPermissionsModeAccepted": true,
-        "projects": { "/workspace": { "hasTrustDialogAccepted": true, "hasCompletedProjectOnboarding": true } },
+        "projects": { "/workspace": { "hasTrustDialogAccepted": true } },
     })
 }

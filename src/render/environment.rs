@@ -44,6 +44,8 @@ fn defaults(variables: &mut Variables, session: &Session, facts: &SessionFacts) 
         put(variables, "RUSTC_WRAPPER", "sccache");
     }
     put(variables, "DISABLE_AUTOUPDATER", "1");
+    // Else claude complains that it is not installed under the home directory.
+    put(variables, "DISABLE_INSTALLATION_CHECKS", "1");
     if session.agent.kind == AgentKind::Codex {
         put(variables, "CODEX_HOME", "/workspace/.codex");
     }

@@ -105,7 +105,12 @@ impl Docker {
         let run = async {
             self.start_container(&id).await?;
             let code = self.wait(&id).await?;
-            Ok(Ran { code, output: self.output(&id, "all").await? })
+            let output = self.output(&id, "all").await?;
+            // The engine's init starts the program: its failure is no error of the start call.
+            if code == 127 && output.contains("[FATAL tini") {
+                return Err(Error::NoProgram { program: spec.argv.first().cloned().unwrap_or_default() });
+            }
+            Ok(Ran { code, output })
         };
         let timed_out = || Error::TimedOut { what: format!("`{}`", spec.argv.join(" ")), limit };
         let ran = tokio::time::timeout(limit, run).await.unwrap_or_else(|_| Err(timed_out()));
