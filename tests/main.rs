@@ -3,3 +3,4 @@
 mod backend;
 mod plan;
 mod support;
+mod tidy;

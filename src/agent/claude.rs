@@ -48,7 +48,7 @@ pub fn launch(session: &Session) -> Launch {
         common,
         // Without it a prompt that begins with a dash is read as an option.
         separator: words(&["--"]),
-        from_stdin: Vec::new(),
+        ..Launch::default()
     }
 }
 
@@ -67,7 +67,7 @@ pub fn managed_settings(own: Option<&str>) -> Value {
             *hooks = json!([]);
         }
         if let Some(list) = hooks.as_array_mut() {
-            list.push(super::hook(event));
+            list.push(hook(event));
         }
     }
     settings
@@ -78,5 +78,17 @@ pub fn seed() -> Value {
     json!({
         "hasCompletedOnboarding": true,
         "projects": { "/workspace": { "hasTrustDialogAccepted": true } },
+    })
+}
+
+/// One hook entry, in the shape that the agent reads.
+fn hook(event: &str) -> Value {
+    json!({
+        "matcher": "*",
+        "hooks": [{
+            "type": "command",
+            "command": format!("bash -c '/workspace/.clauderon/hooks/send_status.sh {event}'"),
+            "timeout": 10,
+        }],
     })
 }

@@ -5,12 +5,14 @@ use crate::manifest::project::{Mode, Permissions, Session};
 use serde_json::{Value, json};
 
 /// The hook events that are reported.
-pub const HOOK_EVENTS: [&str; 9] = [
+pub const HOOK_EVENTS: [&str; 11] = [
     "SessionStart",
     "UserPromptSubmit",
     "PreToolUse",
     "PostToolUse",
     "PermissionRequest",
+    "SubagentStart",
+    "SubagentStop",
     "PreCompact",
     "PostCompact",
     "Stop",
@@ -28,8 +30,6 @@ pub fn launch(session: &Session) -> Launch {
         }
         Permissions::Ask => words(&["-c", "sandbox_mode=read-only", "-c", "approval_policy=on-request"]),
     };
-    // The hooks come from a file of ours, mounted read-only; without the flag they wait for a person's trust.
-    common.push("--dangerously-bypass-hook-trust".to_owned());
     if batch {
         common.push("--skip-git-repo-check".to_owned());
     }
@@ -41,18 +41,29 @@ pub fn launch(session: &Session) -> Launch {
         program: "codex".to_owned(),
         resumable: "-n \"$(find \"$CODEX_HOME/sessions\" -name '*.jsonl' -print -quit 2>/dev/null)\""
             .to_owned(),
-        fresh: if batch { words(&["exec"]) } else { Vec::new() },
-        resumed: if batch { words(&["exec", "resume", "--last"]) } else { words(&["resume", "--last"]) },
+        subcommand: if batch { words(&["exec"]) } else { Vec::new() },
         common,
+        // The home is the session's own: the last conversation is the session's.
+        resume: words(&["resume", "--last"]),
         separator: words(&["--"]),
         from_stdin: words(&["-"]),
+        ..Launch::default()
     }
 }
 
-/// `hooks.json`.
-pub fn hooks() -> Value {
-    let hooks = HOOK_EVENTS.iter().map(|event| ((*event).to_owned(), json!([super::hook(event)])));
-    json!({ "hooks": hooks.collect::<serde_json::Map<_, _>>() })
+/// `/etc/codex/requirements.toml`: hooks from there run without asking for trust, beside the user's own.
+pub fn requirements() -> String {
+    let mut text =
+        "allow_managed_hooks_only = false\n[hooks]\nmanaged_dir = \"/workspace/.clauderon/hooks\"\n"
+            .to_owned();
+    for event in HOOK_EVENTS {
+        // Codex allows SessionEnd 3 seconds.
+        text.push_str(&format!(
+            "[[hooks.{event}]]\nmatcher = \"*\"\n[[hooks.{event}.hooks]]\ntype = \"command\"\n\
+             command = \"bash -c '/workspace/.clauderon/hooks/send_status.sh {event}'\"\ntimeout = 3\n"
+        ));
+    }
+    text
 }
 
 /// `config.toml`: the workspace is trusted, so that an interactive start asks nothing.

@@ -6,19 +6,24 @@ pub mod codex;
 
 use crate::manifest::project::{AgentKind, Session};
 
-/// How an agent is started: the words of its command line before the prompt, fresh and resumed.
+/// How an agent is started: the words of its command line in the order of the fields, the prompt last.
+/// `$CLAUDERON_CONVERSATION_ID` stands for the conversation.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Launch {
     /// The program, found in the image's `PATH`.
     pub program: String,
+    /// The subcommand, where there is one.
+    pub subcommand: Vec<String>,
     /// A `bash` test that holds when there is a conversation to go on with.
     pub resumable: String,
-    /// The words of a new conversation. `$CLAUDERON_CONVERSATION_ID` stands for the conversation.
+    /// Options of a new conversation.
     pub fresh: Vec<String>,
-    /// The words that go on with a conversation.
+    /// Options that go on with a conversation.
     pub resumed: Vec<String>,
-    /// The words after either, before the prompt: the manifest's own arguments last.
+    /// Options of either, the manifest's own arguments last.
     pub common: Vec<String>,
+    /// The subcommand that goes on with a conversation, after all options.
+    pub resume: Vec<String>,
     /// What stands between the options and the prompt.
     pub separator: Vec<String>,
     /// What stands for the prompt where it comes by standard input.
@@ -39,16 +44,4 @@ pub fn launch(session: &Session) -> Launch {
         AgentKind::Claude => claude::launch(session),
         AgentKind::Codex => codex::launch(session),
     }
-}
-
-/// One hook entry, in the shape that both agents read.
-fn hook(event: &str) -> serde_json::Value {
-    serde_json::json!({
-        "matcher": "*",
-        "hooks": [{
-            "type": "command",
-            "command": format!("bash -c '/workspace/.clauderon/hooks/send_status.sh {event}'"),
-            "timeout": 10,
-        }],
-    })
 }

@@ -118,7 +118,10 @@ fn own(id: &str, session: &Session, host: &HostFacts) -> Vec<Mount> {
             mounts.push(bind(home.claude_json(), "/workspace/.claude.json", false));
             mounts.push(bind(home.claude_projects(), "/workspace/.claude/projects", false));
         }
-        AgentKind::Codex => mounts.push(bind(home.codex(), "/workspace/.codex", false)),
+        AgentKind::Codex => {
+            mounts.push(bind(home.managed_settings(), "/etc/codex", true));
+            mounts.push(bind(home.codex(), "/workspace/.codex", false));
+        }
     }
     mounts
 }

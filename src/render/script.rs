@@ -24,19 +24,17 @@ pub struct Error {
 
 /// The container's first script.
 pub fn entry(session: &Session) -> Result<String, Error> {
-    let Launch { program, resumable, fresh, resumed, common, separator, from_stdin } = launch(session);
+    let launch: Launch = launch(session);
+    let batch = session.mode == Mode::Batch;
     let prompt = match &session.prompt {
         None => "none",
         Some(text) if text.len() > LONGEST_ARGUMENT => "stdin",
+        // Codex takes this one argument for a request to read standard input.
+        Some(text) if text == "-" && session.agent.kind == AgentKind::Codex && batch => "stdin",
         Some(_) => "argument",
     };
     let carries_codex = session.agent.kind == AgentKind::Codex;
-    let batch = session.mode == Mode::Batch;
-    render(
-        "entry.sh",
-        ENTRY,
-        &context! { program, resumable, fresh, resumed, common, separator, from_stdin, prompt, carries_codex, batch },
-    )
+    render("entry.sh", ENTRY, &context! { launch, prompt, carries_codex, batch })
 }
 
 /// The hook script.
