@@ -2,5 +2,6 @@
 
 mod backend;
 mod plan;
+mod render;
 mod support;
 mod tidy;

@@ -1,6 +1,6 @@
 //! Pure. The two shell scripts of a container; the only place that quotes for a shell.
 
-use crate::agent::{Launch, launch};
+use crate::agent::launch;
 use crate::manifest::project::{AgentKind, Mode, Session};
 use minijinja::syntax::SyntaxConfig;
 use minijinja::{Environment, UndefinedBehavior, context};
@@ -24,7 +24,7 @@ pub struct Error {
 
 /// The container's first script.
 pub fn entry(session: &Session) -> Result<String, Error> {
-    let launch: Launch = launch(session);
+    let launch = minijinja::Value::from(minijinja::value::Serde(launch(session)));
     let batch = session.mode == Mode::Batch;
     let prompt = match &session.prompt {
         None => "none",
