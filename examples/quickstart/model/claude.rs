@@ -1,0 +1,96 @@
+//! The scripted model as Anthropic's messages API speaks. Pure.
+//! The shapes are those that Claude Code 2.1.197 reads.
+
+use hyper::StatusCode;
+use serde_json::{Value, json};
+
+use crate::conversation::{Conversation, from_messages};
+use crate::reply::{Reply, SIDE_ANSWER};
+use crate::script::{Beat, Script};
+
+/// Answers `/v1/messages`; `number` tells one answer from another.
+pub fn reply(body: &Value, script: &Script, number: u64) -> Reply {
+    let conversation = from_messages(body);
+    let beat = beat_of(&conversation, script);
+    let message = message(body, &beat, number);
+    if body["stream"] == true {
+        Reply::events(&events(&message), beat.delay_ms)
+    } else {
+        Reply::json(StatusCode::OK, &message)
+    }
+}
+
+/// Answers `/v1/messages/count_tokens`, by a rule of thumb.
+pub fn count_tokens(body: &Value) -> Reply {
+    Reply::json(StatusCode::OK, &json!({"input_tokens": tokens(body)}))
+}
+
+fn beat_of(conversation: &Conversation, script: &Script) -> Beat {
+    if conversation.has_tools {
+        script.beat(&conversation.user_text, conversation.tool_results)
+    } else {
+        Beat { say: SIDE_ANSWER.to_owned(), ..Beat::default() }
+    }
+}
+
+fn message(body: &Value, beat: &Beat, number: u64) -> Value {
+    let mut content = Vec::new();
+    if !beat.say.is_empty() {
+        content.push(json!({"type": "text", "text": beat.say}));
+    }
+    if let Some(command) = &beat.run {
+        let input = json!({"command": command, "description": "A step of the script"});
+        content.push(json!({"type": "tool_use", "id": format!("toolu_{number:08}"), "name": "Bash", "input": input}));
+    }
+    json!({
+        "id": format!("msg_{number:08}"),
+        "type": "message",
+        "role": "assistant",
+        "model": body["model"],
+        "content": content,
+        "stop_reason": if beat.run.is_some() { "tool_use" } else { "end_turn" },
+        "stop_sequence": null,
+        "usage": {"input_tokens": tokens(body), "output_tokens": tokens(&json!(content))},
+    })
+}
+
+/// Takes a whole message apart into the events that a stream carries it in.
+fn events(message: &Value) -> Vec<Value> {
+    let mut opening = message.clone();
+    opening["content"] = json!([]);
+    opening["stop_reason"] = Value::Null;
+    opening["usage"]["output_tokens"] = json!(0);
+    let mut events = vec![json!({"type": "message_start", "message": opening})];
+    let content = message["content"].as_array().map_or(&[][..], Vec::as_slice);
+    for (index, block) in content.iter().enumerate() {
+        events.extend(block_events(index, block));
+    }
+    events.push(json!({
+        "type": "message_delta",
+        "delta": {"stop_reason": message["stop_reason"], "stop_sequence": null},
+        "usage": {"output_tokens": message["usage"]["output_tokens"]},
+    }));
+    events.push(json!({"type": "message_stop"}));
+    events
+}
+
+fn block_events(index: usize, block: &Value) -> [Value; 3] {
+    let mut opening = block.clone();
+    let delta = if block["type"] == "text" {
+        opening["text"] = json!("");
+        json!({"type": "text_delta", "text": block["text"]})
+    } else {
+        opening["input"] = json!({});
+        json!({"type": "input_json_delta", "partial_json": block["input"].to_string()})
+    };
+    [
+        json!({"type": "content_block_start", "index": index, "content_block": opening}),
+        json!({"type": "content_block_delta", "index": index, "delta": delta}),
+        json!({"type": "content_block_stop", "index": index}),
+    ]
+}
+
+/// About four bytes a token.
+fn tokens(value: &Value) -> usize {
+    value.to_string().len() / 4
+}
