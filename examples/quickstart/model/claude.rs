@@ -40,7 +40,9 @@ fn message(body: &Value, beat: &Beat, number: u64) -> Value {
     }
     if let Some(command) = &beat.run {
         let input = json!({"command": command, "description": "A step of the script"});
-        content.push(json!({"type": "tool_use", "id": format!("toolu_{number:08}"), "name": "Bash", "input": input}));
+        content.push(
+            json!({"type": "tool_use", "id": format!("toolu_{number:08}"), "name": "Bash", "input": input}),
+        );
     }
     json!({
         "id": format!("msg_{number:08}"),
@@ -93,4 +95,50 @@ fn block_events(index: usize, block: &Value) -> [Value; 3] {
 /// About four bytes a token.
 fn tokens(value: &Value) -> usize {
     value.to_string().len() / 4
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SCRIPT: &str =
+        r#"{"turns": [{"when": "", "steps": [{"say": "Hm."}, {"run": "ls 'a b'"}, {"say": "Bye."}]}]}"#;
+
+    fn events_of(body: &Value) -> Vec<Value> {
+        let reply = reply(body, &Script::parse(SCRIPT).unwrap(), 3);
+        let data = |piece: &bytes::Bytes| {
+            let text = std::str::from_utf8(piece).unwrap().to_owned();
+            serde_json::from_str(text.split_once("data: ").unwrap().1).unwrap()
+        };
+        reply.pieces.iter().map(data).collect()
+    }
+
+    #[test]
+    fn words_and_a_command_are_two_blocks_of_one_stream() {
+        let events = events_of(&json!({"stream": true, "tools": [{"name": "Bash"}]}));
+        assert_eq!(events[0]["message"]["content"], json!([]));
+        assert_eq!(events[2]["delta"]["text"], "Hm.");
+        assert_eq!(events[4]["content_block"]["input"], json!({}));
+        let input: Value =
+            serde_json::from_str(events[5]["delta"]["partial_json"].as_str().unwrap()).unwrap();
+        assert_eq!(input["command"], "ls 'a b'");
+        assert_eq!(events[7]["delta"]["stop_reason"], "tool_use");
+        assert_eq!(events[8]["type"], "message_stop");
+    }
+
+    #[test]
+    fn the_last_words_end_the_turn() {
+        let heard = json!([{"role": "user", "content": "go"}, {"role": "user", "content": [{"type": "tool_result"}]}]);
+        let events = events_of(&json!({"stream": true, "tools": [{"name": "Bash"}], "messages": heard}));
+        assert_eq!(events[2]["delta"]["text"], "Bye.");
+        assert_eq!(events[4]["delta"]["stop_reason"], "end_turn");
+    }
+
+    #[test]
+    fn a_side_request_gets_a_whole_short_message() {
+        let reply = reply(&json!({"max_tokens": 1}), &Script::parse(SCRIPT).unwrap(), 1);
+        let message: Value = serde_json::from_slice(&reply.pieces[0]).unwrap();
+        assert_eq!(message["content"][0]["text"], SIDE_ANSWER);
+        assert_eq!(reply.content_type, "application/json");
+    }
 }

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::conversation::{Conversation, from_responses};
 use crate::reply::{Reply, SIDE_ANSWER};
 use crate::script::{Beat, Script};
+use crate::tools::offered;
 
 /// Answers `/v1/responses`; `number` tells one answer from another.
 pub fn reply(body: &Value, script: &Script, number: u64) -> Reply {
@@ -43,23 +44,34 @@ fn items(body: &Value, beat: &Beat, number: u64) -> Vec<Value> {
 
 /// Asks for a command through whichever tool this request offers for it.
 fn shell_call(body: &Value, command: &str, number: u64) -> Value {
-    let tools = body["tools"].as_array().map_or(&[][..], Vec::as_slice);
-    let offered = |name: &str| tools.iter().any(|tool| tool["name"] == name);
-    let (name, arguments) = if offered("exec_command") {
-        ("exec_command", json!({"cmd": command}))
-    } else if offered("shell_command") {
-        ("shell_command", json!({"command": command}))
+    let tools = offered(body);
+    let (kind, name, payload, text) = if tools.contains(&"exec") {
+        ("custom_tool_call", "exec", "input", program(command))
+    } else if tools.contains(&"exec_command") {
+        ("function_call", "exec_command", "arguments", unified_arguments(command).to_string())
+    } else if tools.contains(&"shell_command") {
+        ("function_call", "shell_command", "arguments", json!({"command": command}).to_string())
     } else {
-        ("shell", json!({"command": ["bash", "-c", command]}))
+        ("function_call", "shell", "arguments", json!({"command": ["bash", "-c", command]}).to_string())
     };
     json!({
-        "type": "function_call",
-        "id": format!("fc_{number:08}"),
+        "type": kind,
+        "id": format!("tool_{number:08}"),
         "call_id": format!("call_{number:08}"),
-        "name": name,
-        "arguments": arguments.to_string(),
         "status": "completed",
+        "name": name,
+        payload: text,
     })
+}
+
+/// The JavaScript that newer models write in the place of calls; JSON is a part of it.
+fn program(command: &str) -> String {
+    format!("text(await tools.exec_command({}));", unified_arguments(command))
+}
+
+/// Asks for the longest wait that Codex grants, so that a command ends within one call.
+fn unified_arguments(command: &str) -> Value {
+    json!({"cmd": command, "yield_time_ms": 30_000})
 }
 
 fn response(body: &Value, items: &[Value], number: u64) -> Value {
@@ -106,4 +118,60 @@ fn events(items: &[Value], response: &Value) -> Vec<Value> {
 /// About four bytes a token.
 fn tokens(value: &Value) -> usize {
     value.to_string().len() / 4
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const COMMAND: &str = "echo \"it's\" > 'a b' && printf '\\n'";
+
+    fn call(tool: &str) -> Value {
+        shell_call(&json!({"tools": [{"type": "function", "name": tool}]}), COMMAND, 1)
+    }
+
+    #[test]
+    fn a_command_goes_through_the_tool_on_offer() {
+        let arguments =
+            |call: &Value| serde_json::from_str::<Value>(call["arguments"].as_str().unwrap()).unwrap();
+        assert_eq!(arguments(&call("exec_command"))["cmd"], COMMAND);
+        assert_eq!(arguments(&call("shell_command")), json!({"command": COMMAND}));
+        assert_eq!(arguments(&call("shell")), json!({"command": ["bash", "-c", COMMAND]}));
+        assert_eq!(call("shell")["type"], "function_call");
+    }
+
+    #[test]
+    fn a_program_carries_the_command_as_json() {
+        let call = call("exec");
+        assert_eq!((&call["type"], &call["name"]), (&json!("custom_tool_call"), &json!("exec")));
+        let program = call["input"].as_str().unwrap();
+        let arguments =
+            program.strip_prefix("text(await tools.exec_command(").unwrap().strip_suffix("));").unwrap();
+        assert_eq!(serde_json::from_str::<Value>(arguments).unwrap()["cmd"], COMMAND);
+    }
+
+    #[test]
+    fn a_stream_opens_carries_each_item_and_completes() {
+        let script =
+            Script::parse(r#"{"turns": [{"when": "", "steps": [{"say": "Hm."}, {"run": "ls"}]}]}"#).unwrap();
+        let body = json!({"stream": true, "tools": [{"name": "shell"}], "input": []});
+        let reply = reply(&body, &script, 3);
+        let names: Vec<_> = reply
+            .pieces
+            .iter()
+            .map(|piece| std::str::from_utf8(piece).unwrap().lines().next().unwrap())
+            .collect();
+        assert_eq!(
+            names.join("\n").replace("event: response.", ""),
+            "created\noutput_item.added\noutput_text.delta\noutput_item.done\noutput_item.added\noutput_item.done\ncompleted"
+        );
+    }
+
+    #[test]
+    fn a_request_without_tools_is_no_turn_of_the_script() {
+        let script = Script::parse(r#"{"turns": [{"when": "", "steps": [{"run": "ls"}]}]}"#).unwrap();
+        let reply = reply(&json!({}), &script, 1);
+        let response: Value = serde_json::from_slice(&reply.pieces[0]).unwrap();
+        assert_eq!(response["output"][0]["content"][0]["text"], SIDE_ANSWER);
+    }
 }

@@ -3,9 +3,16 @@
 
 use serde_json::Value;
 
+use crate::tools::{list, offered};
+
 /// How Claude Code and Codex open the text blocks that they add to the user's own.
-const ADDED_BY_THE_AGENT: [&str; 5] =
-    ["<system-reminder>", "<environment_context>", "<user_instructions>", "# AGENTS.md instructions", "<permissions"];
+const ADDED_BY_THE_AGENT: [&str; 5] = [
+    "<system-reminder>",
+    "<environment_context>",
+    "<user_instructions>",
+    "# AGENTS.md instructions",
+    "<permissions",
+];
 
 /// The state of a conversation, as far as a script needs it.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -22,7 +29,7 @@ pub struct Conversation {
 
 /// Reads the body of Anthropic's `/v1/messages`.
 pub fn from_messages(body: &Value) -> Conversation {
-    let mut conversation = Conversation { has_tools: has_tools(body), ..Conversation::default() };
+    let mut conversation = Conversation { has_tools: !offered(body).is_empty(), ..Conversation::default() };
     for message in list(body, "messages") {
         conversation.turns += 1;
         if message["role"] == "user" {
@@ -38,12 +45,12 @@ pub fn from_messages(body: &Value) -> Conversation {
 
 /// Reads the body of `OpenAI`'s `/v1/responses`.
 pub fn from_responses(body: &Value) -> Conversation {
-    let mut conversation = Conversation { has_tools: has_tools(body), ..Conversation::default() };
+    let mut conversation = Conversation { has_tools: !offered(body).is_empty(), ..Conversation::default() };
     for item in list(body, "input") {
         conversation.turns += 1;
         if item["role"] == "user" {
             list(item, "content").iter().for_each(|block| conversation.read(block));
-        } else {
+        } else if item["role"].is_null() {
             conversation.read(item);
         }
     }
@@ -54,7 +61,9 @@ impl Conversation {
     fn read(&mut self, block: &Value) {
         match block["type"].as_str() {
             Some("text" | "input_text") => self.hear(block["text"].as_str().unwrap_or_default()),
-            Some("tool_result" | "function_call_output" | "custom_tool_call_output") => self.tool_results += 1,
+            Some("tool_result" | "function_call_output" | "custom_tool_call_output") => {
+                self.tool_results += 1
+            }
             _ => {}
         }
     }
@@ -68,10 +77,72 @@ impl Conversation {
     }
 }
 
-fn has_tools(body: &Value) -> bool {
-    !list(body, "tools").is_empty()
-}
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
 
-fn list<'a>(value: &'a Value, key: &str) -> &'a [Value] {
-    value[key].as_array().map_or(&[], Vec::as_slice)
+    use super::*;
+
+    #[test]
+    fn the_users_own_words_are_kept_byte_for_byte() {
+        let words = " -x 'it' \"now\" $(id) \u{1f600}\r\n\ttail\n";
+        let body = json!({"tools": [{"name": "Bash"}], "messages": [
+            {"role": "user", "content": [
+                {"type": "text", "text": "<system-reminder>\nadded\n</system-reminder>"},
+                {"type": "text", "text": words},
+            ]},
+            {"role": "system", "content": "more tools"},
+        ]});
+        let expected = Conversation { user_text: words.into(), turns: 2, tool_results: 0, has_tools: true };
+        assert_eq!(from_messages(&body), expected);
+    }
+
+    #[test]
+    fn results_are_counted_since_the_user_spoke() {
+        let result = json!({"role": "user", "content": [{"type": "tool_result", "content": "ok"}]});
+        let said = |text: &str| json!({"role": "user", "content": text});
+        let body = json!({"messages": [said("one"), result, said("two"), result, result]});
+        let conversation = from_messages(&body);
+        assert_eq!((conversation.user_text.as_str(), conversation.tool_results), ("two", 2));
+        assert!(!conversation.has_tools);
+    }
+
+    #[test]
+    fn a_reminder_beside_a_result_is_not_the_user_speaking() {
+        let body = json!({"messages": [
+            {"role": "user", "content": "one"},
+            {"role": "user", "content": [
+                {"type": "tool_result", "content": "ok"},
+                {"type": "text", "text": "<system-reminder>x</system-reminder>"},
+            ]},
+        ]});
+        let conversation = from_messages(&body);
+        assert_eq!((conversation.user_text.as_str(), conversation.tool_results), ("one", 1));
+    }
+
+    #[test]
+    fn codex_is_read_as_well() {
+        let message = |role: &str, text: &str| json!({"type": "message", "role": role, "content": [{"type": "input_text", "text": text}]});
+        let body = json!({"input": [
+            message("developer", "You are Codex"),
+            message("user", "<environment_context>\n</environment_context>"),
+            message("user", "fix it"),
+            {"type": "function_call", "name": "exec_command"},
+            {"type": "function_call_output", "output": "ok"},
+            {"type": "custom_tool_call_output", "output": [{"type": "input_text", "text": "not the user"}]},
+        ]});
+        let expected =
+            Conversation { user_text: "fix it".into(), turns: 6, tool_results: 2, has_tools: false };
+        assert_eq!(from_responses(&body), expected);
+    }
+
+    #[test]
+    fn other_shapes_read_as_empty() {
+        for body in
+            [json!(null), json!({"messages": [3, {"role": "user", "content": 1}]}), json!({"input": {}})]
+        {
+            assert_eq!(from_messages(&body).user_text, "");
+            assert_eq!(from_responses(&body), Conversation::default());
+        }
+    }
 }

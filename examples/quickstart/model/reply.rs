@@ -62,7 +62,10 @@ mod tests {
     #[test]
     fn each_event_is_a_piece_of_its_own() {
         let reply = Reply::events(&[json!({"type": "a"}), json!({"type": "b"})], 7);
-        assert_eq!(reply.pieces, ["event: a\ndata: {\"type\":\"a\"}\n\n", "event: b\ndata: {\"type\":\"b\"}\n\n"]);
+        assert_eq!(
+            reply.pieces,
+            ["event: a\ndata: {\"type\":\"a\"}\n\n", "event: b\ndata: {\"type\":\"b\"}\n\n"]
+        );
         assert_eq!(reply.delay, Duration::from_millis(7));
     }
 }

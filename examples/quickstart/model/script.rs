@@ -57,7 +57,8 @@ impl Script {
 
     /// The answer to `user_text` after `tool_results` commands have run.
     pub fn beat(&self, user_text: &str, tool_results: usize) -> Beat {
-        let steps = self.turns.iter().find(|turn| user_text.contains(&turn.when)).map(|turn| turn.steps.as_slice());
+        let steps =
+            self.turns.iter().find(|turn| user_text.contains(&turn.when)).map(|turn| turn.steps.as_slice());
         let mut beats = beats(steps.unwrap_or_default());
         if tool_results < beats.len() { beats.swap_remove(tool_results) } else { closing() }
     }

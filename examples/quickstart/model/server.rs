@@ -102,8 +102,14 @@ async fn respond(request: Request<Incoming>, model: &Model) -> Response<BoxBody<
     let json = body.ok().and_then(|body| serde_json::from_slice(&body).ok()).unwrap_or(Value::Null);
     let header = |name: HeaderName| head.headers.get(name).and_then(|value| value.to_str().ok());
     let number = model.answers.fetch_add(1, Ordering::Relaxed);
-    let (conversation, reply) =
-        answer(&head.method, head.uri.path(), head.headers.contains_key(UPGRADE), &json, &model.script, number);
+    let (conversation, reply) = answer(
+        &head.method,
+        head.uri.path(),
+        head.headers.contains_key(UPGRADE),
+        &json,
+        &model.script,
+        number,
+    );
     let entry = Entry {
         path: head.uri.path_and_query().map_or("/", |path| path.as_str()),
         method: head.method.as_str(),
@@ -146,7 +152,10 @@ fn answer(
 /// A test that reads the journal must not miss a request: the agent is told instead.
 fn unjournalled(error: &std::io::Error) -> Reply {
     let message = format!("the request could not be recorded: {error}");
-    Reply::json(StatusCode::INTERNAL_SERVER_ERROR, &json!({"error": {"type": "api_error", "message": message}}))
+    Reply::json(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        &json!({"error": {"type": "api_error", "message": message}}),
+    )
 }
 
 fn on_the_wire(reply: Reply) -> Response<BoxBody<Bytes, Infallible>> {
