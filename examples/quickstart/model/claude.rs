@@ -4,15 +4,12 @@
 use hyper::StatusCode;
 use serde_json::{Value, json};
 
-use crate::conversation::{Conversation, from_messages};
-use crate::reply::{Reply, SIDE_ANSWER};
-use crate::script::{Beat, Script};
+use crate::reply::Reply;
+use crate::script::Beat;
 
 /// Answers `/v1/messages`; `number` tells one answer from another.
-pub fn reply(body: &Value, script: &Script, number: u64) -> Reply {
-    let conversation = from_messages(body);
-    let beat = beat_of(&conversation, script);
-    let message = message(body, &beat, number);
+pub fn reply(body: &Value, beat: &Beat, number: u64) -> Reply {
+    let message = message(body, beat, number);
     if body["stream"] == true {
         Reply::events(&events(&message), beat.delay_ms)
     } else {
@@ -23,14 +20,6 @@ pub fn reply(body: &Value, script: &Script, number: u64) -> Reply {
 /// Answers `/v1/messages/count_tokens`, by a rule of thumb.
 pub fn count_tokens(body: &Value) -> Reply {
     Reply::json(StatusCode::OK, &json!({"input_tokens": tokens(body)}))
-}
-
-fn beat_of(conversation: &Conversation, script: &Script) -> Beat {
-    if conversation.has_tools {
-        script.beat(&conversation.user_text, conversation.tool_results)
-    } else {
-        Beat { say: SIDE_ANSWER.to_owned(), ..Beat::default() }
-    }
 }
 
 fn message(body: &Value, beat: &Beat, number: u64) -> Value {
@@ -101,11 +90,8 @@ fn tokens(value: &Value) -> usize {
 mod tests {
     use super::*;
 
-    const SCRIPT: &str =
-        r#"{"turns": [{"when": "", "steps": [{"say": "Hm."}, {"run": "ls 'a b'"}, {"say": "Bye."}]}]}"#;
-
-    fn events_of(body: &Value) -> Vec<Value> {
-        let reply = reply(body, &Script::parse(SCRIPT).unwrap(), 3);
+    fn events_of(beat: &Beat) -> Vec<Value> {
+        let reply = reply(&json!({"stream": true}), beat, 3);
         let data = |piece: &bytes::Bytes| {
             let text = std::str::from_utf8(piece).unwrap().to_owned();
             serde_json::from_str(text.split_once("data: ").unwrap().1).unwrap()
@@ -115,7 +101,7 @@ mod tests {
 
     #[test]
     fn words_and_a_command_are_two_blocks_of_one_stream() {
-        let events = events_of(&json!({"stream": true, "tools": [{"name": "Bash"}]}));
+        let events = events_of(&Beat { say: "Hm.".into(), run: Some("ls 'a b'".into()), delay_ms: 0 });
         assert_eq!(events[0]["message"]["content"], json!([]));
         assert_eq!(events[2]["delta"]["text"], "Hm.");
         assert_eq!(events[4]["content_block"]["input"], json!({}));
@@ -127,18 +113,18 @@ mod tests {
     }
 
     #[test]
-    fn the_last_words_end_the_turn() {
-        let heard = json!([{"role": "user", "content": "go"}, {"role": "user", "content": [{"type": "tool_result"}]}]);
-        let events = events_of(&json!({"stream": true, "tools": [{"name": "Bash"}], "messages": heard}));
+    fn words_alone_end_the_turn() {
+        let events = events_of(&Beat { say: "Bye.".into(), ..Beat::default() });
         assert_eq!(events[2]["delta"]["text"], "Bye.");
         assert_eq!(events[4]["delta"]["stop_reason"], "end_turn");
     }
 
     #[test]
-    fn a_side_request_gets_a_whole_short_message() {
-        let reply = reply(&json!({"max_tokens": 1}), &Script::parse(SCRIPT).unwrap(), 1);
+    fn who_asks_for_no_stream_gets_a_whole_message() {
+        let beat = Beat { say: "Bye.".into(), ..Beat::default() };
+        let reply = reply(&json!({"max_tokens": 1, "model": "m"}), &beat, 1);
         let message: Value = serde_json::from_slice(&reply.pieces[0]).unwrap();
-        assert_eq!(message["content"][0]["text"], SIDE_ANSWER);
+        assert_eq!((&message["content"][0]["text"], &message["model"]), (&json!("Bye."), &json!("m")));
         assert_eq!(reply.content_type, "application/json");
     }
 }

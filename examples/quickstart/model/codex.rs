@@ -1,32 +1,21 @@
-//! The scripted model as OpenAI's responses API speaks. Pure.
+//! The scripted model as `OpenAI`'s responses API speaks. Pure.
 //! The shapes are those that Codex 0.169 reads.
 
 use hyper::StatusCode;
 use serde_json::{Value, json};
 
-use crate::conversation::{Conversation, from_responses};
-use crate::reply::{Reply, SIDE_ANSWER};
-use crate::script::{Beat, Script};
+use crate::reply::Reply;
+use crate::script::Beat;
 use crate::tools::offered;
 
 /// Answers `/v1/responses`; `number` tells one answer from another.
-pub fn reply(body: &Value, script: &Script, number: u64) -> Reply {
-    let conversation = from_responses(body);
-    let beat = beat_of(&conversation, script);
-    let items = items(body, &beat, number);
+pub fn reply(body: &Value, beat: &Beat, number: u64) -> Reply {
+    let items = items(body, beat, number);
     let response = response(body, &items, number);
     if body["stream"] == true {
         Reply::events(&events(&items, &response), beat.delay_ms)
     } else {
         Reply::json(StatusCode::OK, &response)
-    }
-}
-
-fn beat_of(conversation: &Conversation, script: &Script) -> Beat {
-    if conversation.has_tools {
-        script.beat(&conversation.user_text, conversation.tool_results)
-    } else {
-        Beat { say: SIDE_ANSWER.to_owned(), ..Beat::default() }
     }
 }
 
@@ -152,26 +141,30 @@ mod tests {
 
     #[test]
     fn a_stream_opens_carries_each_item_and_completes() {
-        let script =
-            Script::parse(r#"{"turns": [{"when": "", "steps": [{"say": "Hm."}, {"run": "ls"}]}]}"#).unwrap();
-        let body = json!({"stream": true, "tools": [{"name": "shell"}], "input": []});
-        let reply = reply(&body, &script, 3);
-        let names: Vec<_> = reply
-            .pieces
-            .iter()
-            .map(|piece| std::str::from_utf8(piece).unwrap().lines().next().unwrap())
-            .collect();
-        assert_eq!(
-            names.join("\n").replace("event: response.", ""),
-            "created\noutput_item.added\noutput_text.delta\noutput_item.done\noutput_item.added\noutput_item.done\ncompleted"
-        );
+        let beat = Beat { say: "Hm.".into(), run: Some("ls".into()), delay_ms: 9 };
+        let reply = reply(&json!({"stream": true, "tools": [{"name": "shell"}]}), &beat, 3);
+        let name = |piece: &bytes::Bytes| {
+            let text = std::str::from_utf8(piece).unwrap().lines().next().unwrap().to_owned();
+            text.strip_prefix("event: response.").unwrap().to_owned()
+        };
+        let names: Vec<_> = reply.pieces.iter().map(name).collect();
+        let expected = [
+            "created",
+            "output_item.added",
+            "output_text.delta",
+            "output_item.done",
+            "output_item.added",
+            "output_item.done",
+            "completed",
+        ];
+        assert_eq!(names, expected);
     }
 
     #[test]
-    fn a_request_without_tools_is_no_turn_of_the_script() {
-        let script = Script::parse(r#"{"turns": [{"when": "", "steps": [{"run": "ls"}]}]}"#).unwrap();
-        let reply = reply(&json!({}), &script, 1);
+    fn who_asks_for_no_stream_gets_a_whole_response() {
+        let reply = reply(&json!({}), &Beat { say: "Bye.".into(), ..Beat::default() }, 1);
         let response: Value = serde_json::from_slice(&reply.pieces[0]).unwrap();
-        assert_eq!(response["output"][0]["content"][0]["text"], SIDE_ANSWER);
+        assert_eq!(response["output"][0]["content"][0]["text"], "Bye.");
+        assert_eq!(response["status"], "completed");
     }
 }

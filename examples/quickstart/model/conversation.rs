@@ -3,7 +3,8 @@
 
 use serde_json::Value;
 
-use crate::tools::{list, offered};
+use crate::side::is_side;
+use crate::tools::list;
 
 /// How Claude Code and Codex open the text blocks that they add to the user's own.
 const ADDED_BY_THE_AGENT: [&str; 5] = [
@@ -23,13 +24,13 @@ pub struct Conversation {
     pub turns: usize,
     /// How many commands have answered since the user spoke.
     pub tool_results: usize,
-    /// Whether the model is offered any tool: side requests are not.
-    pub has_tools: bool,
+    /// Whether this is no turn of the conversation, but a request beside it.
+    pub side: bool,
 }
 
 /// Reads the body of Anthropic's `/v1/messages`.
 pub fn from_messages(body: &Value) -> Conversation {
-    let mut conversation = Conversation { has_tools: !offered(body).is_empty(), ..Conversation::default() };
+    let mut conversation = Conversation { side: is_side(body), ..Conversation::default() };
     for message in list(body, "messages") {
         conversation.turns += 1;
         if message["role"] == "user" {
@@ -45,11 +46,13 @@ pub fn from_messages(body: &Value) -> Conversation {
 
 /// Reads the body of `OpenAI`'s `/v1/responses`.
 pub fn from_responses(body: &Value) -> Conversation {
-    let mut conversation = Conversation { has_tools: !offered(body).is_empty(), ..Conversation::default() };
+    let mut conversation = Conversation { side: is_side(body), ..Conversation::default() };
     for item in list(body, "input") {
         conversation.turns += 1;
         if item["role"] == "user" {
-            list(item, "content").iter().for_each(|block| conversation.read(block));
+            for block in list(item, "content") {
+                conversation.read(block);
+            }
         } else if item["role"].is_null() {
             conversation.read(item);
         }
@@ -62,7 +65,7 @@ impl Conversation {
         match block["type"].as_str() {
             Some("text" | "input_text") => self.hear(block["text"].as_str().unwrap_or_default()),
             Some("tool_result" | "function_call_output" | "custom_tool_call_output") => {
-                self.tool_results += 1
+                self.tool_results += 1;
             }
             _ => {}
         }
@@ -93,7 +96,7 @@ mod tests {
             ]},
             {"role": "system", "content": "more tools"},
         ]});
-        let expected = Conversation { user_text: words.into(), turns: 2, tool_results: 0, has_tools: true };
+        let expected = Conversation { user_text: words.into(), turns: 2, tool_results: 0, side: false };
         assert_eq!(from_messages(&body), expected);
     }
 
@@ -104,7 +107,7 @@ mod tests {
         let body = json!({"messages": [said("one"), result, said("two"), result, result]});
         let conversation = from_messages(&body);
         assert_eq!((conversation.user_text.as_str(), conversation.tool_results), ("two", 2));
-        assert!(!conversation.has_tools);
+        assert!(conversation.side);
     }
 
     #[test]
@@ -131,8 +134,7 @@ mod tests {
             {"type": "function_call_output", "output": "ok"},
             {"type": "custom_tool_call_output", "output": [{"type": "input_text", "text": "not the user"}]},
         ]});
-        let expected =
-            Conversation { user_text: "fix it".into(), turns: 6, tool_results: 2, has_tools: false };
+        let expected = Conversation { user_text: "fix it".into(), turns: 6, tool_results: 2, side: true };
         assert_eq!(from_responses(&body), expected);
     }
 
@@ -142,7 +144,7 @@ mod tests {
             [json!(null), json!({"messages": [3, {"role": "user", "content": 1}]}), json!({"input": {}})]
         {
             assert_eq!(from_messages(&body).user_text, "");
-            assert_eq!(from_responses(&body), Conversation::default());
+            assert_eq!(from_responses(&body).user_text, "");
         }
     }
 }

@@ -29,8 +29,8 @@ pub struct Entry<'a> {
     pub turns: usize,
     /// How many commands have answered since the user spoke.
     pub tool_results: usize,
-    /// Whether the model was offered any tool.
-    pub has_tools: bool,
+    /// Whether it was no turn of the conversation, but a request beside it.
+    pub side: bool,
     /// How long the body was.
     pub body_bytes: usize,
     /// The status answered with.
@@ -44,7 +44,7 @@ impl<'a> Entry<'a> {
             user_text: &conversation.user_text,
             turns: conversation.turns,
             tool_results: conversation.tool_results,
-            has_tools: conversation.has_tools,
+            side: conversation.side,
             ..self
         }
     }

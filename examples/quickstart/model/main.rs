@@ -12,6 +12,7 @@ mod journal;
 mod reply;
 mod script;
 mod server;
+mod side;
 mod tools;
 
 use std::io::Write;

@@ -6,9 +6,6 @@ use bytes::Bytes;
 use hyper::StatusCode;
 use serde_json::Value;
 
-/// What a side request (a title, a quota check) is answered with.
-pub const SIDE_ANSWER: &str = "A scripted model";
-
 /// An answer: the first piece leaves at once, the rest after the delay.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Reply {

@@ -12,7 +12,7 @@ use futures_util::stream::{self, StreamExt};
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Limited, StreamBody};
 use hyper::body::{Frame, Incoming};
-use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, UPGRADE};
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue, UPGRADE};
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -25,13 +25,15 @@ use crate::conversation::{Conversation, from_messages, from_responses};
 use crate::error::ModelError;
 use crate::journal::{Entry, Journal};
 use crate::reply::Reply;
-use crate::script::{self, Script};
-use crate::{certificates, claude, codex};
+use crate::script::{self, Beat, Script};
+use crate::{certificates, claude, codex, side};
 
 /// The longest body read; agents were seen to send up to a few hundred kilobytes.
 const BODY_LIMIT: usize = 64 << 20;
-/// How long a client may take over its handshake or its headers.
+/// How long a client may take over its handshake.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a connection may rest between two requests.
+const REST: Duration = Duration::from_mins(10);
 
 struct Model {
     script: Script,
@@ -90,7 +92,7 @@ async fn serve(acceptor: TlsAcceptor, stream: TcpStream, model: Arc<Model>) {
         async move { Ok::<_, Infallible>(respond(request, &model).await) }
     });
     let mut builder = hyper::server::conn::http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(Duration::from_secs(600));
+    builder.timer(TokioTimer::new()).header_read_timeout(REST);
     // The client is gone: it has the rest of its answer or does not want it.
     let _ = builder.serve_connection(TokioIo::new(stream), service).await;
 }
@@ -119,7 +121,7 @@ async fn respond(request: Request<Incoming>, model: &Model) -> Response<BoxBody<
         model: json["model"].as_str(),
         turns: 0,
         tool_results: 0,
-        has_tools: false,
+        side: false,
         body_bytes: bytes,
         status: reply.status.as_u16(),
     };
@@ -139,14 +141,33 @@ fn answer(
     number: u64,
 ) -> (Conversation, Reply) {
     match (method, path) {
-        (&Method::POST, "/v1/messages") => (from_messages(body), claude::reply(body, script, number)),
-        (&Method::POST, "/v1/messages/count_tokens") => (from_messages(body), claude::count_tokens(body)),
-        (_, "/v1/responses") if upgrade => {
-            (Conversation::default(), Reply::json(StatusCode::UPGRADE_REQUIRED, &json!({})))
+        (&Method::POST, "/v1/messages") => {
+            let conversation = from_messages(body);
+            let reply = claude::reply(body, &beat(&conversation, body, script), number);
+            (conversation, reply)
         }
-        (&Method::POST, "/v1/responses") => (from_responses(body), codex::reply(body, script, number)),
-        _ => (Conversation::default(), Reply::json(StatusCode::NOT_FOUND, &json!({}))),
+        (&Method::POST, "/v1/messages/count_tokens") => (from_messages(body), claude::count_tokens(body)),
+        (_, "/v1/responses") if upgrade => nobody(StatusCode::UPGRADE_REQUIRED),
+        (&Method::POST, "/v1/responses") => {
+            let conversation = from_responses(body);
+            let reply = codex::reply(body, &beat(&conversation, body, script), number);
+            (conversation, reply)
+        }
+        _ => nobody(StatusCode::NOT_FOUND),
     }
+}
+
+fn beat(conversation: &Conversation, body: &Value, script: &Script) -> Beat {
+    if conversation.side {
+        side::beat(body)
+    } else {
+        script.beat(&conversation.user_text, conversation.tool_results)
+    }
+}
+
+/// What the agents were seen to bear well: an empty object.
+fn nobody(status: StatusCode) -> (Conversation, Reply) {
+    (Conversation::default(), Reply::json(status, &json!({})))
 }
 
 /// A test that reads the journal must not miss a request: the agent is told instead.
@@ -168,6 +189,6 @@ fn on_the_wire(reply: Reply) -> Response<BoxBody<Bytes, Infallible>> {
     });
     let mut response = Response::new(BodyExt::boxed(StreamBody::new(pieces)));
     *response.status_mut() = reply.status;
-    response.headers_mut().insert(CONTENT_TYPE, hyper::header::HeaderValue::from_static(reply.content_type));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(reply.content_type));
     response
 }
