@@ -12,7 +12,16 @@ fn main() {
     let target = env::var("TARGET").expect("cargo sets TARGET");
     let status = Command::new(rustc)
         .args(["--edition", "2024", "--crate-name", "link", "--crate-type", "bin", "--target", &target])
-        .args(["-C", "opt-level=s", "-C", "panic=abort", "-C", "strip=symbols", "-C", "target-feature=+crt-static"])
+        .args([
+            "-C",
+            "opt-level=s",
+            "-C",
+            "panic=abort",
+            "-C",
+            "strip=symbols",
+            "-C",
+            "target-feature=+crt-static",
+        ])
         .arg("-o")
         .arg(&output)
         .arg("src/link/main.rs")

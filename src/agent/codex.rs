@@ -23,13 +23,16 @@ pub const HOOK_EVENTS: [&str; 11] = [
 pub fn launch(session: &Session) -> Launch {
     let words = |words: &[&str]| words.iter().map(ToString::to_string).collect::<Vec<_>>();
     let batch = session.mode == Mode::Batch;
+    // Codex's own sandbox cannot start in a container without capabilities: the container is the border.
     let mut common = match session.permissions {
         Permissions::Bypass => words(&["--dangerously-bypass-approvals-and-sandbox"]),
-        Permissions::AcceptEdits => {
-            words(&["-c", "sandbox_mode=workspace-write", "-c", "approval_policy=on-request"])
-        }
-        Permissions::Ask => words(&["-c", "sandbox_mode=read-only", "-c", "approval_policy=on-request"]),
+        Permissions::AcceptEdits => words(&["-s", "danger-full-access", "-c", "approval_policy=on-request"]),
+        Permissions::Ask => words(&["-s", "read-only", "-c", "approval_policy=on-request"]),
     };
+    if !batch {
+        // Without it this version asks for a part that the npm package does not bring.
+        common.push("--no-daemon".to_owned());
+    }
     if batch {
         common.push("--skip-git-repo-check".to_owned());
     }
@@ -66,12 +69,13 @@ pub fn requirements() -> String {
     text
 }
 
-/// `config.toml`: the workspace is trusted, so that an interactive start asks nothing.
+/// `/etc/codex/config.toml`: the workspace is trusted, so that an interactive start asks nothing. Codex rewrites the
+/// file of that name in its home, which is left to it.
 pub fn config() -> String {
     "check_for_update_on_startup = false\n\n[projects.\"/workspace\"]\ntrust_level = \"trusted\"\n".to_owned()
 }
 
 /// `auth.json`: a placeholder key, as the proxy expects it.
 pub fn auth() -> Value {
-    json!({ "OPENAI_API_KEY": "sk-openai-clauderon-proxy-placeholder" })
+    json!({ "auth_mode": "apikey", "OPENAI_API_KEY": "sk-openai-clauderon-proxy-placeholder" })
 }

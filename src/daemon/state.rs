@@ -17,7 +17,7 @@ pub struct State {
     /// The store.
     pub store: Writer,
     /// The proxy's log.
-    pub audit: Audit,
+    pub audit: Arc<Audit>,
     /// Ends everything.
     pub shutdown: CancellationToken,
     /// Every task, joined at the end.
@@ -44,7 +44,7 @@ pub struct Served {
 
 impl State {
     /// A state that serves nothing yet.
-    pub fn new(home: Home, store: Writer, audit: Audit, http_port: Option<u16>) -> Self {
+    pub fn new(home: Home, store: Writer, audit: Arc<Audit>, http_port: Option<u16>) -> Self {
         Self {
             home,
             store,
@@ -63,7 +63,13 @@ impl State {
     }
 
     /// Stores an event of a session.
-    pub async fn record(&self, record: &Record, source: &'static str, kind: &str, data: Value) -> Result<(), crate::store::Error> {
+    pub async fn record(
+        &self,
+        record: &Record,
+        source: &'static str,
+        kind: &str,
+        data: Value,
+    ) -> Result<(), crate::store::Error> {
         let event = New {
             time: now(),
             project: record.project.clone(),

@@ -105,7 +105,12 @@ mod tests {
             ("UserPromptSubmit", json!({}), Activity::Working, None),
             ("PreToolUse", json!({"tool_name": "Bash"}), Activity::Working, None),
             ("PermissionRequest", json!({}), Activity::Waiting, Some("permission")),
-            ("Notification", json!({"notification_type": "permission_prompt"}), Activity::Waiting, Some("permission")),
+            (
+                "Notification",
+                json!({"notification_type": "permission_prompt"}),
+                Activity::Waiting,
+                Some("permission"),
+            ),
             ("PostToolUse", json!({}), Activity::Working, None),
             ("PreToolUse", json!({"tool_name": "AskUserQuestion"}), Activity::Waiting, Some("question")),
             ("PostToolUse", json!({}), Activity::Working, None),

@@ -46,7 +46,8 @@ pub fn parse(bytes: &[u8], session: &str) -> Result<Message, Error> {
     if raw.session_id != session {
         return Err(Error::Foreign);
     }
-    let named = (1..=64).contains(&raw.event.len()) && raw.event.bytes().all(|byte| byte.is_ascii_alphabetic());
+    let named =
+        (1..=64).contains(&raw.event.len()) && raw.event.bytes().all(|byte| byte.is_ascii_alphabetic());
     if !named {
         return Err(Error::Malformed("an event's name is 1 to 64 letters".to_owned()));
     }
@@ -82,14 +83,18 @@ mod tests {
 
     #[test]
     fn odd_names_and_odd_json_are_refused() {
-        for text in [r#"{"session_id":"a","event":"a b"}"#, r#"{"session_id":"a","event":""}"#, "[]", "", "{"] {
+        for text in [r#"{"session_id":"a","event":"a b"}"#, r#"{"session_id":"a","event":""}"#, "[]", "", "{"]
+        {
             assert!(matches!(parse(text.as_bytes(), "a"), Err(Error::Malformed(_))), "{text}");
         }
     }
 
     #[test]
     fn long_data_is_cut_and_says_so() {
-        let text = format!(r#"{{"session_id":"a","event":"Stop","data":{{"k":"v","long":"{}"}}}}"#, "x".repeat(300_000));
+        let text = format!(
+            r#"{{"session_id":"a","event":"Stop","data":{{"k":"v","long":"{}"}}}}"#,
+            "x".repeat(300_000)
+        );
         let message = parse(text.as_bytes(), "a").unwrap();
         assert_eq!(message.data["k"], "v");
         assert!(message.data["long"].is_null());

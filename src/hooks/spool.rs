@@ -99,7 +99,8 @@ mod tests {
         let spool = Spool::open(path).unwrap();
         let names = spool.names().unwrap();
         assert_eq!(names, ["1.json", "2.json", "directory.json", "fifo.json", "link.json", "long.json"]);
-        let read: Vec<_> = names.iter().filter_map(|name| spool.read(name).unwrap()).map(|it| it.bytes).collect();
+        let read: Vec<_> =
+            names.iter().filter_map(|name| spool.read(name).unwrap()).map(|it| it.bytes).collect();
         assert_eq!(read, [b"one".to_vec(), b"two".to_vec()]);
         spool.remove("link.json");
         assert!(Path::new("/etc/passwd").exists() && !path.join("link.json").exists());

@@ -50,6 +50,7 @@ pub fn files(
         AgentKind::Codex => {
             let directory = home.etc().join("codex");
             files.push(file(directory.join("config.toml"), codex::config(), 0o644));
+            files.push(file(home.managed_settings().join("config.toml"), codex::config(), 0o644));
             let requirements = home.managed_settings().join("requirements.toml");
             files.push(file(requirements, codex::requirements(), 0o644));
             files.push(file(directory.join("auth.json"), format!("{}\n", codex::auth()), 0o600));

@@ -82,7 +82,11 @@ fn prepare(path: &Path) -> Result<Connection, Error> {
     crate::fs::touch_private(path)?;
     let connection = database(path, Connection::open(path))?;
     database(path, connection.busy_timeout(std::time::Duration::from_secs(5)))?;
-    database(path, connection.execute_batch("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-512;"))?;
+    database(
+        path,
+        connection
+            .execute_batch("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-512;"),
+    )?;
     let version: i64 = database(path, connection.query_row("PRAGMA user_version", [], |row| row.get(0)))?;
     if version > VERSION {
         return Err(Error::Newer { path: path.to_owned(), version });

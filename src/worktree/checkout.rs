@@ -35,7 +35,8 @@ impl Checkout {
     pub fn open(directory: &Path) -> Result<Self, Error> {
         let foreign = |reason: &str| Error::Foreign { path: directory.to_owned(), reason: reason.to_owned() };
         let record = Record::read(directory)?.ok_or_else(|| foreign("there is no record beside it"))?;
-        let is_directory = std::fs::symlink_metadata(directory.join(".git")).is_ok_and(|found| found.is_dir());
+        let is_directory =
+            std::fs::symlink_metadata(directory.join(".git")).is_ok_and(|found| found.is_dir());
         if !is_directory {
             return Err(foreign("it has no `.git` directory"));
         }

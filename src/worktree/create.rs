@@ -84,7 +84,9 @@ fn adopt(spec: &CheckoutSpec, common: &Path) -> Result<Option<Checkout>, Error> 
     }
     let foreign = |reason: String| Err(Error::Foreign { path: directory.clone(), reason });
     match Record::read(directory)? {
-        Some(record) if record.session != spec.session => foreign(format!("it is of session `{}`", record.session)),
+        Some(record) if record.session != spec.session => {
+            foreign(format!("it is of session `{}`", record.session))
+        }
         Some(record) if record.parent != common => foreign(format!("it is of `{}`", record.parent.display())),
         _ => Checkout::open(directory).map(Some),
     }

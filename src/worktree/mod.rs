@@ -2,25 +2,25 @@
 //! Whatever an agent may have written is read through `beneath`, never by path and never by a git program.
 //! Knows neither containers nor manifests.
 
-pub mod error;
 mod beneath;
-mod record;
-mod parent;
 pub mod checkout;
-pub mod create;
 mod config;
-mod files;
 mod copy;
-mod refs;
-mod object;
-mod quarantine;
-mod transfer;
-pub mod import;
-mod publish;
-pub mod lost;
-mod verify;
-mod status;
-pub mod prepare;
-pub mod remove;
+pub mod create;
+pub mod error;
+mod files;
 #[cfg(test)]
 mod fixture;
+pub mod import;
+pub mod lost;
+mod object;
+mod parent;
+pub mod prepare;
+mod publish;
+mod quarantine;
+mod record;
+mod refs;
+pub mod remove;
+mod status;
+mod transfer;
+mod verify;

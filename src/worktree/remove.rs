@@ -16,7 +16,9 @@ pub fn remove(checkout: &Path, user_repository: &Path, session: &str) -> Result<
     let namespace = parent::namespace(session)?;
     take_away(checkout)?;
     match parent::open(user_repository) {
-        Ok(repository) => remove_refs(&repository, &namespace).map_err(Error::git(format!("clean up `{namespace}`"))),
+        Ok(repository) => {
+            remove_refs(&repository, &namespace).map_err(Error::git(format!("clean up `{namespace}`")))
+        }
         Err(Error::NotARepository { .. }) => Ok(()),
         Err(error) => Err(error),
     }

@@ -115,7 +115,10 @@ impl World {
             format!("proxy:\n  hosts:\n{hosts}")
         };
         let project = &self.project;
-        self.write("clauderon.yaml", &format!("name: {project}\nimage: {IMAGE}\npull_policy: never\n{hosts}{rest}"));
+        self.write(
+            "clauderon.yaml",
+            &format!("name: {project}\nimage: {IMAGE}\npull_policy: never\n{hosts}{rest}"),
+        );
     }
 
     /// Runs git in the repository.
