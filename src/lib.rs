@@ -4,7 +4,7 @@
 pub mod agent;
 pub mod apply;
 pub mod backend;
-// pub mod cli;
+pub mod cli;
 pub mod daemon;
 pub mod error;
 pub mod fs;

@@ -3,5 +3,6 @@
 mod backend;
 mod plan;
 mod render;
+mod session;
 mod support;
 mod tidy;

@@ -29,15 +29,25 @@ fn a_claude_batch_session_works_commits_and_is_taken_away_with_nothing_lost() {
     assert_eq!(seen, expected, "{hooks:?}");
 
     // Imported by the daemon, not by the test's own `pull`.
-    eventually("the branch is in the repository", LONG, || world.git(&["branch", "--list", "clauderon/a"]) != "");
+    eventually("the branch is in the repository", LONG, || {
+        world.git(&["branch", "--list", "clauderon/a"]) != ""
+    });
     assert_eq!(world.git(&["show", "clauderon/a:greeting.txt"]), "hello\n");
-    assert_eq!(world.git(&["log", "-1", "--format=%an <%ae>", "clauderon/a"]), "Grace Hopper <grace@example.org>\n");
+    assert_eq!(
+        world.git(&["log", "-1", "--format=%an <%ae>", "clauderon/a"]),
+        "Grace Hopper <grace@example.org>\n"
+    );
     assert_eq!(world.git(&["status", "--porcelain"]), "?? clauderon.yaml\n");
     assert_eq!(world.git(&["rev-parse", "--abbrev-ref", "HEAD"]), "main\n");
 
-    let again = world.run(&["up", "--yes"]);
+    let again = world.run(&["up", "-d"]);
     assert_eq!(again.code, 0, "{again:?}");
-    assert_eq!(again.stderr.lines().count(), 1, "a run that changes nothing prints one line: {}", again.stderr);
+    assert_eq!(
+        again.stderr.lines().count(),
+        1,
+        "a run that changes nothing prints one line: {}",
+        again.stderr
+    );
 
     let checkout = world.checkout("a");
     world.run(&["down"]).ok();
@@ -58,7 +68,9 @@ fn a_codex_batch_session_works_and_reports_by_its_hooks() {
     let expected = ["SessionStart", "UserPromptSubmit", "PreToolUse", "PostToolUse", "Stop", "SessionEnd"];
     let seen: Vec<&String> = hooks.iter().filter(|hook| expected.contains(&hook.as_str())).collect();
     assert_eq!(seen, expected, "{hooks:?}");
-    eventually("the branch is in the repository", LONG, || world.git(&["branch", "--list", "clauderon/c"]) != "");
+    eventually("the branch is in the repository", LONG, || {
+        world.git(&["branch", "--list", "clauderon/c"]) != ""
+    });
     assert_eq!(world.git(&["show", "clauderon/c:greeting.txt"]), "hello\n");
 }
 
@@ -119,8 +131,12 @@ fn the_running_container_is_the_guides() {
     let gid = rustix::process::getgid().as_raw();
     assert_eq!(container["Config"]["User"], format!("{uid}:{gid}"));
     assert_eq!(container["Config"]["Tty"], true);
-    let mounts: Vec<&str> =
-        container["Mounts"].as_array().unwrap().iter().map(|it| it["Destination"].as_str().unwrap()).collect();
+    let mounts: Vec<&str> = container["Mounts"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| it["Destination"].as_str().unwrap())
+        .collect();
     for target in [
         "/workspace",
         "/workspace/.claude.json",
@@ -147,19 +163,15 @@ fn the_running_container_is_the_guides() {
 
 #[test]
 fn hostile_prompts_reach_the_model_byte_for_byte() {
-    let prompts = [
-        "don't $(id) `id` \"quoted\" \\ back",
-        "-x --help",
-        "two\nlines\n",
-        "ünïcode 🦀 \t tab",
-        "$(id)",
-    ];
+    let prompts =
+        ["don't $(id) `id` \"quoted\" \\ back", "-x --help", "two\nlines\n", "ünïcode 🦀 \t tab", "$(id)"];
     let world = World::with_model(&json!({"turns": [{"when": "", "steps": [{"say": "Heard."}]}]}));
     let mut sessions = "sessions:\n".to_owned();
     for (number, prompt) in prompts.iter().enumerate() {
         let prompt = serde_json::to_string(prompt).unwrap();
         for agent in ["claude", "codex"] {
-            sessions.push_str(&format!("  {agent}{number}: {{agent: {agent}, mode: batch, prompt: {prompt}}}\n"));
+            sessions
+                .push_str(&format!("  {agent}{number}: {{agent: {agent}, mode: batch, prompt: {prompt}}}\n"));
         }
     }
     world.manifest(&sessions);
@@ -196,7 +208,7 @@ fn a_killed_daemon_is_started_again_and_the_running_session_goes_on() {
     // An event while the daemon is away is spooled, not lost.
     let hook = "echo '{\"n\":1}' | /workspace/.clauderon/hooks/send_status.sh Notification";
     world.run(&["exec", "a", "--", "bash", "-c", hook]).ok();
-    world.run(&["up", "--yes"]).ok();
+    world.run(&["up", "-d"]).ok();
     eventually("the spooled event arrives", LONG, || world.hooks("a").len() == count + 1);
     world.run(&["exec", "a", "--", "bash", "-c", hook]).ok();
     eventually("the socket works again", LONG, || world.hooks("a").len() == count + 2);

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 #[command(name = "clauderon", version, max_term_width = 100, disable_help_subcommand = true)]
 pub struct Arguments {
     /// The manifest; else `clauderon.yaml` here or above, up to the repository's root
-    #[arg(short = 'f', long, global = true, value_name = "FILE")]
+    #[arg(short = 'f', long, value_name = "FILE")]
     pub file: Option<PathBuf>,
     /// What to do
     #[command(subcommand)]

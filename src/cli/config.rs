@@ -10,7 +10,12 @@ use std::path::Path;
 pub fn validate(file: Option<&Path>) -> Result<Code, Error> {
     let project = context::project(file)?;
     let names: Vec<&str> = project.sessions.iter().map(|session| session.name.as_str()).collect();
-    output::say(&format!("{} is valid: project `{}`, sessions {}", project.file.display(), project.name, names.join(", ")));
+    output::say(&format!(
+        "{} is valid: project `{}`, sessions {}",
+        project.file.display(),
+        project.name,
+        names.join(", ")
+    ));
     Ok(0)
 }
 

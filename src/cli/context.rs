@@ -15,13 +15,15 @@ use std::path::{Path, PathBuf};
 /// The manifest's path, given or found.
 pub fn manifest_path(file: Option<&Path>) -> Result<PathBuf, Error> {
     if let Some(file) = file {
-        return std::path::absolute(file)
-            .map_err(|error| Error::new(Kind::Usage, format!("`{}` is no path", file.display())).because(error));
+        return std::path::absolute(file).map_err(|error| {
+            Error::new(Kind::Usage, format!("`{}` is no path", file.display())).because(error)
+        });
     }
     let here = std::env::current_dir()
         .map_err(|error| Error::failed("the working directory is gone").because(error))?;
     source::discover(&here).map_err(|error| {
-        Error::new(Kind::Usage, error.to_string()).hint("name one with `-f FILE`, or write a `clauderon.yaml` here")
+        Error::new(Kind::Usage, error.to_string())
+            .hint("name one with `-f FILE`, or write a `clauderon.yaml` here")
     })
 }
 
@@ -53,9 +55,9 @@ pub fn chosen<'a>(project: &'a Project, names: &[String]) -> Result<Vec<&'a Sess
 
 fn unknown<'a>(name: &str, known: impl Iterator<Item = &'a str> + Clone) -> Error {
     let error = Error::new(Kind::Usage, format!("there is no session `{name}`"));
-    let near = known.clone().max_by(|left, right| {
-        strsim::jaro_winkler(left, name).total_cmp(&strsim::jaro_winkler(right, name))
-    });
+    let near = known
+        .clone()
+        .max_by(|left, right| strsim::jaro_winkler(left, name).total_cmp(&strsim::jaro_winkler(right, name)));
     match near.filter(|near| strsim::jaro_winkler(near, name) > 0.8) {
         Some(near) => error.hint(format!("did you mean `{near}`?")),
         None => {
@@ -113,8 +115,9 @@ impl Engine {
         if let Some(name) = names.iter().find(|name| !known().any(|known| known == name.as_str())) {
             return Err(unknown(name, known().collect::<Vec<_>>().into_iter()));
         }
-        let wanted =
-            |container: &&Container| names.is_empty() || names.iter().any(|name| name == container.label("session"));
+        let wanted = |container: &&Container| {
+            names.is_empty() || names.iter().any(|name| name == container.label("session"))
+        };
         Ok(containers.into_iter().filter(wanted).collect())
     }
 
@@ -122,7 +125,8 @@ impl Engine {
     pub fn one(&self, project: &Project, name: &str) -> Result<&Container, Error> {
         let found = self.chosen(project, &[name.to_owned()])?;
         found.into_iter().next().ok_or_else(|| {
-            Error::failed(format!("session `{name}` has no container")).hint(format!("`clauderon up {name}` makes it"))
+            Error::failed(format!("session `{name}` has no container"))
+                .hint(format!("`clauderon up {name}` makes it"))
         })
     }
 }

@@ -65,13 +65,20 @@ impl Engine {
         names: &[String],
         records: &[Record],
     ) -> Result<Vec<&crate::plan::observed::Container>, Error> {
-        let rest: Vec<String> =
-            names.iter().filter(|name| !records.iter().any(|record| record.session == **name)).cloned().collect();
+        let rest: Vec<String> = names
+            .iter()
+            .filter(|name| !records.iter().any(|record| record.session == **name))
+            .cloned()
+            .collect();
         if !rest.is_empty() {
             self.chosen(project, &rest)?;
         }
         let wanted = |session: &str| names.is_empty() || names.iter().any(|name| name == session);
-        Ok(self.of_project(project).into_iter().filter(|container| wanted(container.label("session"))).collect())
+        Ok(self
+            .of_project(project)
+            .into_iter()
+            .filter(|container| wanted(container.label("session")))
+            .collect())
     }
 }
 
@@ -82,8 +89,11 @@ async fn remove_checkouts(engine: &Engine, records: &[Record], force: bool) -> R
         losses.extend(found.into_iter().map(|loss| format!("\n  {}: {loss}", record.session)));
     }
     if !losses.is_empty() && !force {
-        return Err(Error::new(Kind::Refused, format!("the checkouts hold what is nowhere else:{}", losses.concat()))
-            .hint("commit it in the checkout and run `clauderon pull`, or agree to lose it with `--force`"));
+        return Err(Error::new(
+            Kind::Refused,
+            format!("the checkouts hold what is nowhere else:{}", losses.concat()),
+        )
+        .hint("commit it in the checkout and run `clauderon pull`, or agree to lose it with `--force`"));
     }
     for record in records {
         blocking(record, ground::remove_checkout).await?;
@@ -95,13 +105,15 @@ async fn remove_checkouts(engine: &Engine, records: &[Record], force: bool) -> R
 
 async fn blocking<T: Send + 'static>(
     record: &Record,
-    act: fn(&Record) -> Result<T, worktree::Error>,
+    act: fn(&Record) -> Result<T, worktree::error::Error>,
 ) -> Result<T, Error> {
     let record = record.clone();
     let session = record.session.clone();
     let done = tokio::task::spawn_blocking(move || act(&record)).await;
     let done = done.map_err(|error| Error::failed("a task ended early").because(error))?;
-    done.map_err(|error| Error::failed(format!("session `{session}`: the checkout could not be looked at")).because(error))
+    done.map_err(|error| {
+        Error::failed(format!("session `{session}`: the checkout could not be looked at")).because(error)
+    })
 }
 
 /// The volumes of the project and of its sessions; those that all projects share stay.
@@ -111,10 +123,13 @@ async fn remove_volumes(engine: &Engine, project: &Project, args: &Down) -> Resu
         if !args.sessions.is_empty() && !args.sessions.contains(&session.name) {
             continue;
         }
-        let caches = session.caches.iter().flat_map(|cache| cache_volumes(cache, &project.name, &session.name));
-        names.extend(caches.map(|(name, _)| name).filter(|name| {
-            name.starts_with(&format!("clauderon-{}-", project.name))
-        }));
+        let caches =
+            session.caches.iter().flat_map(|cache| cache_volumes(cache, &project.name, &session.name));
+        names.extend(
+            caches
+                .map(|(name, _)| name)
+                .filter(|name| name.starts_with(&format!("clauderon-{}-", project.name))),
+        );
         for volume in &session.volumes {
             if let VolumeSource::Named(name) = &volume.source {
                 names.insert(format!("clauderon-{}-{name}", project.name));

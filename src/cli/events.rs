@@ -1,6 +1,7 @@
 //! `events`: what agents, engine and clauderon report, in order.
 
 use super::args::{Events, Format};
+use super::context::Engine;
 use super::{Code, context, output, status};
 use crate::error::Error;
 use crate::store::{Event, Filter};
@@ -28,23 +29,30 @@ pub async fn run(file: Option<&Path>, args: &Events) -> Result<Code, Error> {
     };
     let mut filter = Filter { ids, after: 0, limit: 1000 };
     loop {
-        let events = match status::reader(&engine)? {
-            Some(reader) => reader
-                .events(&filter)
-                .map_err(|error| Error::failed("could not read the events").because(error))?,
-            None => Vec::new(),
-        };
-        for event in &events {
-            filter.after = event.seq;
-            print(event, args.format);
-        }
-        if events.is_empty() {
+        let shown = show(&engine, &mut filter, args.format)?;
+        if shown == 0 {
             if !args.follow {
                 return Ok(0);
             }
             tokio::time::sleep(INTERVAL).await;
         }
     }
+}
+
+/// Prints what is new for people, and moves the filter on.
+pub fn show_new(engine: &Engine, filter: &mut Filter) -> Result<usize, Error> {
+    show(engine, filter, Format::Text)
+}
+
+fn show(engine: &Engine, filter: &mut Filter, format: Format) -> Result<usize, Error> {
+    let Some(reader) = status::reader(engine)? else { return Ok(0) };
+    let events =
+        reader.events(filter).map_err(|error| Error::failed("could not read the events").because(error))?;
+    for event in &events {
+        filter.after = event.seq;
+        print(event, format);
+    }
+    Ok(events.len())
 }
 
 fn print(event: &Event, format: Format) {
@@ -65,8 +73,17 @@ fn print(event: &Event, format: Format) {
 fn gist(data: &serde_json::Value) -> String {
     let of = |name: &str| data.get(name).and_then(serde_json::Value::as_str).map(String::from);
     let command = data.pointer("/tool_input/command").and_then(serde_json::Value::as_str).map(String::from);
-    let parts = [of("tool_name"), command, of("prompt"), of("source"), of("reason"), of("last_assistant_message"), of("message")];
+    let parts = [
+        of("tool_name"),
+        command,
+        of("prompt"),
+        of("source"),
+        of("reason"),
+        of("last_assistant_message"),
+        of("message"),
+    ];
     let text = parts.into_iter().flatten().collect::<Vec<_>>().join(" ");
-    let line: String = text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).take(90).collect();
+    let line: String =
+        text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).take(90).collect();
     line
 }

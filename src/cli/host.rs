@@ -54,6 +54,7 @@ pub fn engine() -> String {
     }
     let rootless = env::var_os("XDG_RUNTIME_DIR").map(|run| PathBuf::from(run).join("docker.sock"));
     let usual = PathBuf::from("/var/run/docker.sock");
-    let path = [Some(usual.clone()), rootless].into_iter().flatten().find(|path| path.exists()).unwrap_or(usual);
+    let path =
+        [Some(usual.clone()), rootless].into_iter().flatten().find(|path| path.exists()).unwrap_or(usual);
     format!("unix://{}", path.display())
 }

@@ -16,7 +16,9 @@ use std::time::Duration;
 pub fn reference(project: &Project, session: &Session) -> String {
     match &session.image {
         Image::Reference(reference) => reference.clone(),
-        Image::Build(build) => format!("clauderon-build/{}:{}", project.name, short_hash(&format!("{build:?}"))),
+        Image::Build(build) => {
+            format!("clauderon-build/{}:{}", project.name, short_hash(&format!("{build:?}")))
+        }
     }
 }
 
@@ -106,9 +108,14 @@ pub fn engine_error(error: backend::Error) -> Error {
 /// What to do about a program that an image lacks, in the guide's words.
 fn remedy(program: &str) -> String {
     match program {
-        "bash" => "hooks need bash, /bin/sh will not do: install it in the image (Alpine: `RUN apk add bash`)".into(),
+        "bash" => {
+            "hooks need bash, /bin/sh will not do: install it in the image (Alpine: `RUN apk add bash`)"
+                .into()
+        }
         "claude" | "codex" => {
-            format!("install the `{program}` CLI in the image, executable and in PATH, such as /usr/local/bin/{program}")
+            format!(
+                "install the `{program}` CLI in the image, executable and in PATH, such as /usr/local/bin/{program}"
+            )
         }
         _ => format!("install `{program}` in the image, such as `RUN apt-get install -y {program}`"),
     }
@@ -117,7 +124,12 @@ fn remedy(program: &str) -> String {
 const WANTED: &str = "bash curl git sccache claude codex mkdir chmod cat date";
 
 /// Looks into an image, once per content: which programs it has, and its own managed settings.
-pub async fn probe(backend: &dyn Backend, home: &Home, image: &ImageFacts, user: &str) -> Result<Probe, Error> {
+pub async fn probe(
+    backend: &dyn Backend,
+    home: &Home,
+    image: &ImageFacts,
+    user: &str,
+) -> Result<Probe, Error> {
     let directory = home.path().join("images");
     let kept = directory.join(format!("{}.json", image.id.replace(':', "-")));
     if let Some(probe) = fs::read_to_string(&kept).ok().and_then(|text| serde_json::from_str(&text).ok()) {
@@ -142,9 +154,11 @@ pub async fn probe(backend: &dyn Backend, home: &Home, image: &ImageFacts, user:
         programs: programs.split_whitespace().map(String::from).collect(),
         managed_settings: Some(settings.trim().to_owned()).filter(|text| !text.is_empty()),
     };
-    fs::create_private_dir(&directory).map_err(|error| Error::failed("could not keep what was found").because(error))?;
+    fs::create_private_dir(&directory)
+        .map_err(|error| Error::failed("could not keep what was found").because(error))?;
     let text = serde_json::to_vec(&probe).unwrap_or_default();
-    fs::replace(&kept, &text, 0o600).map_err(|error| Error::failed("could not keep what was found").because(error))?;
+    fs::replace(&kept, &text, 0o600)
+        .map_err(|error| Error::failed("could not keep what was found").because(error))?;
     Ok(probe)
 }
 

@@ -3,15 +3,18 @@
 pub mod args;
 mod attach;
 mod config;
+mod consent;
 mod context;
 mod daemon;
 mod down;
 mod events;
 mod exec;
+mod follow;
 mod ground;
 mod host;
 mod images;
 mod logs;
+mod loss;
 mod output;
 mod progress;
 mod ps;

@@ -29,7 +29,8 @@ pub async fn run(file: Option<&Path>, args: &Ps) -> Result<Code, Error> {
     for container in &engine.observed.containers {
         let known = sessions.iter().any(|(_, _, _, id)| id == container.label("id"));
         let ours = project.as_ref().is_none_or(|project| {
-            container.label("root") == project.root.display().to_string() && container.label("project") == project.name
+            container.label("root") == project.root.display().to_string()
+                && container.label("project") == project.name
         });
         if !known && container.label("owner") == engine.owner && (args.all || ours) {
             let label = |name: &str| container.label(name).to_owned();
@@ -44,7 +45,10 @@ pub async fn run(file: Option<&Path>, args: &Ps) -> Result<Code, Error> {
         }
         Format::Text => {
             let rows: Vec<_> = statuses.iter().map(row).collect();
-            output::data(&output::table(&["SESSION", "AGENT", "STATE", "ACTIVITY", "BRANCH", "CONTAINER"], &rows));
+            output::data(&output::table(
+                &["SESSION", "AGENT", "STATE", "ACTIVITY", "BRANCH", "CONTAINER"],
+                &rows,
+            ));
         }
     }
     Ok(0)

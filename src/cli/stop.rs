@@ -25,7 +25,13 @@ pub async fn restart(file: Option<&Path>, names: &[String]) -> Result<Code, Erro
     each(file, names, "Restarted", true, true).await
 }
 
-async fn each(file: Option<&Path>, names: &[String], done: &str, stop: bool, start: bool) -> Result<Code, Error> {
+async fn each(
+    file: Option<&Path>,
+    names: &[String],
+    done: &str,
+    stop: bool,
+    start: bool,
+) -> Result<Code, Error> {
     let project = context::project(file)?;
     let engine = context::engine().await?;
     let containers = engine.chosen(&project, names)?;

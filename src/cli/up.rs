@@ -3,10 +3,10 @@
 use super::args::{Format, Plan as PlanArgs, Up};
 use super::context::{self, Engine};
 use super::ground::Local;
-use super::{Code, host, images, output, progress, wait};
+use super::{Code, consent, follow, host, images, output, progress, wait};
 use crate::apply::{Context, Failure, apply};
 use crate::error::{Error, Kind};
-use crate::manifest::project::{Egress, Project, Session, VolumeSource};
+use crate::manifest::project::Project;
 use crate::plan::action::Plan;
 use crate::plan::up::{Options, up};
 use crate::render::desired::{Desired, desired};
@@ -25,7 +25,9 @@ struct Planned {
 pub async fn run(file: Option<&Path>, args: &Up) -> Result<Code, Error> {
     let project = context::project(file)?;
     let sessions = context::chosen(&project, &args.sessions)?;
-    consent(&project, &sessions, args.yes || args.dry_run)?;
+    if !args.dry_run {
+        consent::ask(&host::home()?, &project, &sessions, args.yes)?;
+    }
     let display = progress::Display::new();
     let report = |news| display.show(news);
     let fetch: Option<&crate::apply::progress::Report> = if args.dry_run { None } else { Some(&report) };
@@ -56,7 +58,10 @@ pub async fn run(file: Option<&Path>, args: &Up) -> Result<Code, Error> {
     if args.wait {
         wait::started(&planned.engine, &planned.desired, args.wait_timeout).await?;
     }
-    Ok(0)
+    if args.detach || args.wait {
+        return Ok(0);
+    }
+    follow::follow(&planned.engine, &planned.desired).await
 }
 
 /// `clauderon plan`.
@@ -135,40 +140,4 @@ fn actions(session: &crate::plan::action::SessionPlan) -> Vec<serde_json::Value>
 
 fn count(sessions: usize) -> String {
     if sessions == 1 { "1 session".to_owned() } else { format!("{sessions} sessions") }
-}
-
-/// What a manifest takes from the host beyond its own project needs a yes.
-fn consent(project: &Project, sessions: &[&Session], yes: bool) -> Result<(), Error> {
-    let asked: Vec<String> = sessions.iter().flat_map(|session| taken(project, session)).collect();
-    if yes || asked.is_empty() {
-        return Ok(());
-    }
-    let list: String = asked.iter().map(|line| format!("\n  {line}")).collect();
-    Err(Error::new(Kind::Refused, format!("the manifest takes from this machine:{list}"))
-        .hint("`clauderon up --yes` agrees to it"))
-}
-
-fn taken(project: &Project, session: &Session) -> Vec<String> {
-    let mut taken = Vec::new();
-    if session.egress == Egress::Open {
-        taken.push(format!("{}: an open network (`proxy.egress: open`)", session.name));
-    }
-    for volume in &session.volumes {
-        if let VolumeSource::Bind(path) = &volume.source
-            && !path.starts_with(&project.root)
-        {
-            taken.push(format!("{}: `{}`, mounted at `{}`", session.name, path.display(), volume.target));
-        }
-    }
-    for (name, host) in &session.hosts {
-        if let Some(address) = &host.address {
-            taken.push(format!("{}: `{name}` is dialled at `{address}`", session.name));
-        }
-    }
-    if let Some(repository) = &session.repository
-        && !repository.path.starts_with(&project.root)
-    {
-        taken.push(format!("{}: the repository `{}`", session.name, repository.path.display()));
-    }
-    taken
 }

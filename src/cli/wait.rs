@@ -7,6 +7,7 @@ use super::{Code, output, status};
 use crate::backend::Backend;
 use crate::error::{Error, Kind};
 use crate::hooks::activity::Activity;
+use crate::manifest::project::AgentKind;
 use crate::plan::observed::ContainerState;
 use crate::render::desired::Desired;
 use std::path::Path;
@@ -39,7 +40,10 @@ pub async fn run(file: Option<&Path>, args: &Wait) -> Result<Code, Error> {
             return Err(Error::failed(format!("session `{}` has ended: {}", args.session, now.state())));
         }
         if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
-            return Err(Error::new(Kind::TimedOut, format!("session `{}` did not come to it in time", args.session)));
+            return Err(Error::new(
+                Kind::TimedOut,
+                format!("session `{}` did not come to it in time", args.session),
+            ));
         }
         tokio::time::sleep(INTERVAL).await;
         status::refresh(&mut engine).await?;
@@ -64,8 +68,13 @@ pub async fn started(engine: &Engine, desired: &[Desired], timeout: Duration) ->
             match container.map(|container| container.state) {
                 Some(ContainerState::Exited(0)) => {}
                 Some(ContainerState::Exited(code)) => return Err(ended(engine, desired, code).await),
-                None => return Err(Error::failed(format!("session `{}` has no container", desired.session.name))),
-                _ if reported => {}
+                None => {
+                    return Err(Error::failed(format!(
+                        "session `{}` has no container",
+                        desired.session.name
+                    )));
+                }
+                _ if reported || silent(desired) => {}
                 _ => left.push(desired),
             }
         }
@@ -74,12 +83,20 @@ pub async fn started(engine: &Engine, desired: &[Desired], timeout: Duration) ->
         }
         if Instant::now() >= deadline {
             let names: Vec<&str> = left.iter().map(|desired| desired.session.name.as_str()).collect();
-            return Err(Error::new(Kind::TimedOut, format!("not started within {timeout:?}: {}", names.join(", ")))
-                .hint("`clauderon logs` shows what the agent printed, `clauderon attach` what it asks"));
+            return Err(Error::new(
+                Kind::TimedOut,
+                format!("not started within {timeout:?}: {}", names.join(", ")),
+            )
+            .hint("`clauderon logs` shows what the agent printed, `clauderon attach` what it asks"));
         }
         open = left;
         tokio::time::sleep(INTERVAL).await;
     }
+}
+
+/// Codex reports its start only with its first turn: without a prompt there is nothing to wait for.
+fn silent(desired: &Desired) -> bool {
+    desired.session.agent.kind == AgentKind::Codex && desired.session.prompt.is_none()
 }
 
 async fn ended(engine: &Engine, desired: &Desired, code: i64) -> Error {

@@ -103,6 +103,9 @@ pub async fn drain(state: &Arc<State>, served: &Served) {
     let path = state.home.session(&served.record.id).spool();
     let Ok(spool) = spool::Spool::open(&path) else { return };
     let names = spool.names().unwrap_or_default();
+    if names.is_empty() {
+        return;
+    }
     for name in names {
         let message = match spool.read(&name) {
             Ok(Some(spooled)) => crate::hooks::message::parse(&spooled.bytes, &served.record.id),

@@ -44,6 +44,12 @@ impl Reader {
         self.query(&sql, (filter.after, filter.ids.is_none(), ids, limit))
     }
 
+    /// The number of the newest event; 0 where there is none.
+    pub fn last_seq(&self) -> Result<i64, Error> {
+        let sql = "SELECT coalesce(max(seq), 0) FROM event";
+        database(&self.path, self.connection.query_row(sql, [], |row| row.get(0)))
+    }
+
     /// The newest events of each session, oldest first.
     pub fn latest(&self, ids: &[String], count: usize) -> Result<BTreeMap<String, Vec<Event>>, Error> {
         let sql = format!("SELECT {COLUMNS} FROM event WHERE id = ?1 ORDER BY seq DESC LIMIT ?2");
