@@ -9,7 +9,7 @@ use super::record::Record;
 const PINNED: [&str; 3] = [".git", ".git/objects", ".git/objects/info"];
 
 /// Everything that can point git elsewhere, or have it run something.
-/// `commondir` (content `.`) is there so that it can be mounted: an agent that could make one would choose the config.
+/// `commondir` is there so that it can be mounted: an agent that could make one would choose the config.
 const READ_ONLY: [&str; 5] =
     [".git/config", ".git/commondir", ".git/hooks", ".git/info", ".git/objects/info/alternates"];
 
@@ -35,7 +35,8 @@ impl Checkout {
     pub fn open(directory: &Path) -> Result<Self, Error> {
         let foreign = |reason: &str| Error::Foreign { path: directory.to_owned(), reason: reason.to_owned() };
         let record = Record::read(directory)?.ok_or_else(|| foreign("there is no record beside it"))?;
-        let is_directory = std::fs::symlink_metadata(directory.join(".git")).is_ok_and(|found| found.is_dir());
+        let is_directory =
+            std::fs::symlink_metadata(directory.join(".git")).is_ok_and(|found| found.is_dir());
         if !is_directory {
             return Err(foreign("it has no `.git` directory"));
         }

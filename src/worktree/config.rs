@@ -5,8 +5,14 @@ use git2::{Config, ConfigLevel, Repository};
 use super::error::Error;
 
 /// Keys of the user's repository that decide how files are written and compared.
-const COPIED: [&str; 6] =
-    ["core.autocrlf", "core.eol", "core.safecrlf", "core.symlinks", "core.ignorecase", "core.precomposeunicode"];
+const COPIED: [&str; 6] = [
+    "core.autocrlf",
+    "core.eol",
+    "core.safecrlf",
+    "core.symlinks",
+    "core.ignorecase",
+    "core.precomposeunicode",
+];
 
 /// Writes the text of `.git/config`.
 pub fn text(parent: &Repository) -> Result<String, Error> {
@@ -25,7 +31,9 @@ pub fn text(parent: &Repository) -> Result<String, Error> {
     text.push_str("[gc]\n\tauto = 0\n[maintenance]\n\tauto = false\n[branch]\n\tautoSetupMerge = false\n");
     if let Ok(url) = config.get_string("remote.origin.url") {
         let url = quoted(&without_credential(&url));
-        text.push_str(&format!("[remote \"origin\"]\n\turl = {url}\n\tfetch = +refs/heads/*:refs/remotes/origin/*\n"));
+        text.push_str(&format!(
+            "[remote \"origin\"]\n\turl = {url}\n\tfetch = +refs/heads/*:refs/remotes/origin/*\n"
+        ));
     }
     if let Some(local) = local {
         text.push_str(&filters(&local)?);
@@ -37,7 +45,8 @@ pub fn text(parent: &Repository) -> Result<String, Error> {
 fn filters(local: &Config) -> Result<String, Error> {
     let mut text = String::new();
     let failed = || Error::git("read the repository's filters");
-    let mut entries = local.entries(Some("^filter\\..*\\.(clean|smudge|process|required)$")).map_err(failed())?;
+    let mut entries =
+        local.entries(Some("^filter\\..*\\.(clean|smudge|process|required)$")).map_err(failed())?;
     while let Some(entry) = entries.next() {
         let entry = entry.map_err(failed())?;
         let (Ok(name), Ok(value)) = (entry.name(), entry.value()) else {

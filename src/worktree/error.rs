@@ -133,15 +133,21 @@ impl Error {
             Self::Unsupported { .. } => Some(
                 "use a full clone with sha1 objects and file refs: `git clone --no-filter --ref-format=files URL`",
             ),
-            Self::BaseNotFound { .. } => Some("fetch it first, or set `repository.base` to a revision that is there"),
-            Self::BranchName { .. } => Some("set `repository.branch` to a name that `git check-ref-format` accepts"),
+            Self::BaseNotFound { .. } => {
+                Some("fetch it first, or set `repository.base` to a revision that is there")
+            }
+            Self::BranchName { .. } => {
+                Some("set `repository.branch` to a name that `git check-ref-format` accepts")
+            }
             Self::BranchTaken { .. } => {
                 Some("merge and delete the branch, or set `repository.branch` to another name")
             }
             Self::Foreign { .. } => Some("move the directory away and run the command again"),
             Self::Busy { .. } => Some("wait for the other command to end and run this one again"),
             Self::Copy { .. } => Some("create the file, or take it out of `repository.copy`"),
-            Self::CheckOut { .. } => Some("`git worktree add` in the repository shows whether its filters work"),
+            Self::CheckOut { .. } => {
+                Some("`git worktree add` in the repository shows whether its filters work")
+            }
             Self::NeedsGit => Some("install git"),
             Self::Planted { .. } => Some("look at what the agent put there, and remove it"),
             Self::SessionName { .. } | Self::TooLarge { .. } | Self::Io { .. } | Self::Git { .. } => None,

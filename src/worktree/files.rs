@@ -50,7 +50,9 @@ fn wait(child: std::process::Child) -> Result<(), Error> {
     let Ok(output) = receiver.recv_timeout(TIMEOUT) else {
         // It may have ended by itself just now.
         let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
-        return Err(Error::CheckOut { message: format!("not done after {} minutes", TIMEOUT.as_secs() / 60) });
+        return Err(Error::CheckOut {
+            message: format!("not done after {} minutes", TIMEOUT.as_secs() / 60),
+        });
     };
     let output = output.map_err(|error| Error::CheckOut { message: error.to_string() })?;
     if output.status.success() {
@@ -67,9 +69,10 @@ fn with_libgit2(directory: &Path) -> Result<(), Error> {
     let repository = Repository::open(directory).map_err(failed())?;
     let head = repository.head().and_then(|head| head.peel_to_tree()).map_err(failed())?;
     let attributes = head.get_name(".gitattributes").and_then(|entry| entry.to_object(&repository).ok());
-    let filters = attributes.as_ref().and_then(|object| object.as_blob()).is_some_and(|blob| {
-        blob.content().windows(7).any(|window| window == b"filter=")
-    });
+    let filters = attributes
+        .as_ref()
+        .and_then(|object| object.as_blob())
+        .is_some_and(|blob| blob.content().windows(7).any(|window| window == b"filter="));
     if filters {
         return Err(Error::NeedsGit);
     }

@@ -99,7 +99,8 @@ pub fn import(spec: &ImportSpec) -> Result<Imported, Error> {
 
 impl Import<'_> {
     fn tips(&self, refs: &Refs) -> Result<Vec<Tip>, Error> {
-        let branches = refs.branches().map(|(name, id)| (format!("heads/{name}"), id, name == self.spec.branch));
+        let branches =
+            refs.branches().map(|(name, id)| (format!("heads/{name}"), id, name == self.spec.branch));
         let detached = match refs.head {
             Head::Detached(id) if !refs.targets.values().any(|target| *target == id) => Some(id),
             _ => None,
@@ -124,10 +125,12 @@ impl Import<'_> {
         let objects = self.repository.odb().map_err(Error::git("open the repository's objects"))?;
         let mut quarantine = Quarantine::new(root, &self.spec.checkout)?;
         let mut transfer = Transfer::into_parent(&mut quarantine, &objects);
-        tips.iter().map(|tip| match transfer.commit(tip.id) {
-            Err(Refusal::Failed(error)) => Err(error),
-            taken => Ok(taken),
-        }).collect()
+        tips.iter()
+            .map(|tip| match transfer.commit(tip.id) {
+                Err(Refusal::Failed(error)) => Err(error),
+                taken => Ok(taken),
+            })
+            .collect()
     }
 
     fn refuse(&mut self, tip: &Tip, reason: String) {
@@ -149,7 +152,7 @@ impl Import<'_> {
             return Ok(());
         }
         let common = parent::common_directory(&self.repository)?;
-        let published = format!("{}published", self.namespace);
+        let published = parent::published(&self.namespace, &self.spec.branch);
         let name = self.name(tip);
         match publish(&self.repository, &common, &self.spec.branch, &published, tip.id)? {
             Outcome::Unchanged => Ok(()),

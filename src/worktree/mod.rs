@@ -2,25 +2,23 @@
 //! Whatever an agent may have written is read through `beneath`, never by path and never by a git program.
 //! Knows neither containers nor manifests.
 
-pub mod error;
 mod beneath;
-mod record;
-mod parent;
 pub mod checkout;
-pub mod create;
 mod config;
-mod files;
 mod copy;
-mod refs;
-mod object;
-mod quarantine;
-mod transfer;
+pub mod create;
+pub mod error;
+mod files;
 pub mod import;
-mod publish;
 pub mod lost;
-mod verify;
-mod status;
+mod object;
+mod parent;
 pub mod prepare;
+mod publish;
+mod quarantine;
+mod record;
+mod refs;
 pub mod remove;
-#[cfg(test)]
-mod fixture;
+mod status;
+mod transfer;
+mod verify;

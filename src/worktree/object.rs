@@ -99,9 +99,7 @@ fn check_name(name: &[u8], symlink: bool) -> Result<(), Malformed> {
 fn fold(name: &[u8]) -> String {
     let text = String::from_utf8_lossy(name);
     let text = text.split([':', '\\']).next().unwrap_or_default();
-    let ignored = |c: char| {
-        matches!(c, '\u{200c}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{206a}'..='\u{206f}' | '\u{feff}')
-    };
+    let ignored = |c: char| matches!(c, '\u{200c}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{206a}'..='\u{206f}' | '\u{feff}');
     let kept: String = text.chars().filter(|c| !ignored(*c)).collect();
     kept.trim_end_matches([' ', '.']).to_lowercase()
 }
@@ -116,7 +114,8 @@ mod tests {
 
     #[test]
     fn names_that_would_land_in_the_git_directory_are_refused() {
-        let names = [".git", ".GIT", ".Git", ".git ", ".git.", ".g\u{200c}it", "git~1", ".git::$INDEX_ALLOCATION"];
+        let names =
+            [".git", ".GIT", ".Git", ".git ", ".git.", ".g\u{200c}it", "git~1", ".git::$INDEX_ALLOCATION"];
         for name in names.into_iter().chain(["..", ".", "", "a/b", ".git\\x"]) {
             let refused = children(ObjectType::Tree, &entry("40000", name.as_bytes()));
             assert!(matches!(refused, Err(Malformed::Name(_))), "{name:?}: {refused:?}");

@@ -22,7 +22,13 @@ pub enum Outcome {
 }
 
 /// Publishes a tip as `refs/heads/<branch>`; `published` is the ref that remembers what was published last.
-pub fn publish(repository: &Repository, common: &Path, branch: &str, published: &str, tip: Oid) -> Result<Outcome, Error> {
+pub fn publish(
+    repository: &Repository,
+    common: &Path,
+    branch: &str,
+    published: &str,
+    tip: Oid,
+) -> Result<Outcome, Error> {
     let name = format!("refs/heads/{branch}");
     let current = target(repository, &name)?;
     let last = target(repository, published)?;
@@ -38,7 +44,12 @@ pub fn publish(repository: &Repository, common: &Path, branch: &str, published: 
     Ok(outcome)
 }
 
-fn decide(repository: &Repository, current: Option<Oid>, last: Option<Oid>, tip: Oid) -> Result<Outcome, Error> {
+fn decide(
+    repository: &Repository,
+    current: Option<Oid>,
+    last: Option<Oid>,
+    tip: Oid,
+) -> Result<Outcome, Error> {
     let descends = |new: Oid, old: Oid| {
         repository.graph_descendant_of(new, old).map_err(Error::git("compare commits of the branch"))
     };
