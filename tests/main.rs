@@ -6,3 +6,4 @@ mod render;
 mod session;
 mod support;
 mod tidy;
+mod worktree;

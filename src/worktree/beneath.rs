@@ -8,7 +8,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
-use rustix::fs::{Dir, FileType, Mode, OFlags, ResolveFlags};
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 
 use super::error::Error;
@@ -30,6 +30,8 @@ pub struct Entry {
     pub name: OsString,
     /// What it is, links not followed.
     pub kind: FileType,
+    /// The size of a regular file.
+    pub size: u64,
 }
 
 impl Beneath {
@@ -107,22 +109,25 @@ impl Beneath {
             Err(Errno::NOENT) => return Ok(None),
             Err(errno) => return Err(self.failed("list", path, errno)),
         };
+        let failed = |errno| self.failed("list", path, errno);
         let mut entries = Vec::new();
-        let directory = Dir::read_from(&fd).map_err(|errno| self.failed("list", path, errno))?;
-        for entry in directory {
-            let entry = entry.map_err(|errno| self.failed("list", path, errno))?;
-            let name = OsStr::from_bytes(entry.file_name().to_bytes()).to_owned();
+        for entry in Dir::read_from(&fd).map_err(failed)? {
+            let name = OsStr::from_bytes(entry.map_err(failed)?.file_name().to_bytes()).to_owned();
             if name == "." || name == ".." {
                 continue;
             }
             if entries.len() == limit {
                 return Err(Error::TooLarge { what: path.display().to_string(), limit: limit as u64 });
             }
-            let kind = match entry.file_type() {
-                FileType::Unknown => self.kind(&path.join(&name))?.unwrap_or(FileType::Unknown),
-                kind => kind,
-            };
-            entries.push(Entry { name, kind });
+            match rustix::fs::statat(&fd, &name, AtFlags::SYMLINK_NOFOLLOW) {
+                Ok(stat) => {
+                    let size = u64::try_from(stat.st_size).unwrap_or(0);
+                    entries.push(Entry { name, kind: FileType::from_raw_mode(stat.st_mode), size });
+                }
+                // Gone since it was listed.
+                Err(Errno::NOENT) => {}
+                Err(errno) => return Err(failed(errno)),
+            }
         }
         entries.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(Some(entries))

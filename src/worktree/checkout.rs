@@ -9,7 +9,7 @@ use super::record::Record;
 const PINNED: [&str; 3] = [".git", ".git/objects", ".git/objects/info"];
 
 /// Everything that can point git elsewhere, or have it run something.
-/// `commondir` (content `.`) is there so that it can be mounted: an agent that could make one would choose the config.
+/// `commondir` is there so that it can be mounted: an agent that could make one would choose the config.
 const READ_ONLY: [&str; 5] =
     [".git/config", ".git/commondir", ".git/hooks", ".git/info", ".git/objects/info/alternates"];
 

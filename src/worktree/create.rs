@@ -9,7 +9,7 @@ use git2::{ErrorCode, Oid, Repository};
 
 use super::checkout::Checkout;
 use super::error::Error;
-use super::record::{Record, beside, scratch_prefix, sweep};
+use super::record::{COMMONDIR, Record, beside, scratch_prefix, sweep};
 use super::{config, copy, files, parent, publish};
 
 const LOCK_TIMEOUT: Duration = Duration::from_secs(300);
@@ -92,16 +92,13 @@ fn adopt(spec: &CheckoutSpec, common: &Path) -> Result<Option<Checkout>, Error> 
     }
 }
 
-/// The commit to start at: the session's own published branch where there is one, else the base.
+/// The commit to start at: the branch as a session published it, where it is there, else the base.
 fn start(spec: &CheckoutSpec, repository: &Repository, namespace: &str) -> Result<Option<Oid>, Error> {
     let base = base(spec, repository)?;
     let Some(tip) = parent::target(repository, &format!("refs/heads/{}", spec.branch))? else {
         return Ok(base);
     };
-    let published = parent::target(repository, &format!("{namespace}published"))?;
-    let ours = published.is_some_and(|published| {
-        published == tip || repository.graph_descendant_of(tip, published).unwrap_or(false)
-    });
+    let ours = parent::is_published(repository, namespace, &spec.branch, tip)?;
     if ours || base == Some(tip) {
         return Ok(Some(tip));
     }
@@ -166,7 +163,7 @@ fn git_directory(tree: &Path, record: &Record) -> Result<(), Error> {
     };
     write("HEAD", &format!("ref: refs/heads/{}\n", record.branch))?;
     write("config", &record.config)?;
-    write("commondir", ".\n")?;
+    write("commondir", COMMONDIR)?;
     write("info/exclude", &record.exclude_file())?;
     write("objects/info/alternates", &record.alternates())?;
     if let Ok(shallow) = std::fs::read_to_string(record.parent.join("shallow")) {

@@ -152,7 +152,7 @@ impl Import<'_> {
             return Ok(());
         }
         let common = parent::common_directory(&self.repository)?;
-        let published = format!("{}published", self.namespace);
+        let published = parent::published(&self.namespace, &self.spec.branch);
         let name = self.name(tip);
         match publish(&self.repository, &common, &self.spec.branch, &published, tip.id)? {
             Outcome::Unchanged => Ok(()),

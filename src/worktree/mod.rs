@@ -9,8 +9,6 @@ mod copy;
 pub mod create;
 pub mod error;
 mod files;
-#[cfg(test)]
-mod fixture;
 pub mod import;
 pub mod lost;
 mod object;

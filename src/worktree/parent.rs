@@ -86,6 +86,30 @@ pub fn namespace(session: &str) -> Result<String, Error> {
     Ok(format!("refs/clauderon/{session}/"))
 }
 
+/// The ref that remembers where a session's branch was published last.
+pub fn published(namespace: &str, branch: &str) -> String {
+    format!("{namespace}published/{branch}")
+}
+
+/// Whether the tip of a branch is this session's work, or that of one whose checkout was removed, or builds on it.
+pub fn is_published(repository: &Repository, own: &str, branch: &str, tip: Oid) -> Result<bool, Error> {
+    let found = || -> Result<bool, git2::Error> {
+        for reference in repository.references_glob(&published("refs/clauderon/*/", branch))? {
+            let reference = reference?;
+            let (Ok(name), Some(id)) = (reference.name(), reference.target()) else {
+                continue;
+            };
+            let namespace = name.strip_suffix(&published("", branch)).unwrap_or_default();
+            let free = namespace == own || repository.refname_to_id(&format!("{namespace}base")).is_err();
+            if free && (id == tip || repository.graph_descendant_of(tip, id)?) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    };
+    found().map_err(Error::git(format!("look at the branch `{branch}`")))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -70,7 +70,7 @@ impl<'r> Quarantine<'r> {
     fn copy_loose(&self, id: Oid) -> Result<bool, Error> {
         let hex = id.to_string();
         let path = PathBuf::from("objects").join(&hex[..2]).join(&hex[2..]);
-        let Some(content) = self.root.read(&Path::new(".git").join(&path), MAX_OBJECT_BYTES)? else {
+        let Some(content) = honest(self.root.read(&Path::new(".git").join(&path), MAX_OBJECT_BYTES))? else {
             return Ok(false);
         };
         let copy = self.path().join(path);
@@ -83,13 +83,13 @@ impl<'r> Quarantine<'r> {
     fn index_packs(&mut self) -> Result<(), Error> {
         let packs = Path::new(".git/objects/pack");
         let mut total = 0;
-        for entry in self.root.list(packs, 4 * MAX_PACKS)?.unwrap_or_default() {
+        for entry in honest(self.root.list(packs, 4 * MAX_PACKS))?.unwrap_or_default() {
             let is_pack = Path::new(&entry.name).extension().is_some_and(|extension| extension == "pack");
             if !is_pack || !self.packs.insert(entry.name.clone()) {
                 continue;
             }
             let path = packs.join(&entry.name);
-            let Some((file, length)) = self.root.open_file(&path)? else {
+            let Some((file, length)) = honest(self.root.open_file(&path))? else {
                 continue;
             };
             total += length;
@@ -107,5 +107,13 @@ impl<'r> Quarantine<'r> {
         let mut indexer = indexer.map_err(Error::git("index a pack"))?;
         std::io::copy(&mut pack, &mut indexer).map_err(Error::io("index a pack in", &directory))?;
         indexer.commit().map(drop).map_err(Error::git("index a pack"))
+    }
+}
+
+/// Takes what is no file or too large for what is not there.
+fn honest<T>(found: Result<Option<T>, Error>) -> Result<Option<T>, Error> {
+    match found {
+        Err(Error::Planted { .. } | Error::TooLarge { .. }) => Ok(None),
+        other => other,
     }
 }

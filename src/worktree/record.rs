@@ -9,6 +9,9 @@ use super::error::Error;
 
 const VERSION: u32 = 1;
 
+/// `.git/commondir`, byte for byte: git's own directory. libgit2 takes a plain `.` for an absolute path.
+pub const COMMONDIR: &str = "./\n";
+
 /// What a checkout was when it was made.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {

@@ -68,8 +68,31 @@ fn remove_refs(repository: &Repository, namespace: &str) -> Result<(), git2::Err
         let (Ok(name), Some(id)) = (reference.name().map(str::to_owned), reference.target()) else {
             continue;
         };
-        let marker = matches!(name.strip_prefix(namespace), Some("base" | "published"));
-        if marker || reachable(repository, id)? {
+        let keeps_something =
+            match name.strip_prefix(namespace).and_then(|rest| rest.strip_prefix("published/")) {
+                // Says that the branch is an agent's work, so that a later session can go on with it.
+                Some(branch) => repository.refname_to_id(&format!("refs/heads/{branch}")).is_ok(),
+                None => name != format!("{namespace}base") && !reachable(repository, id)?,
+            };
+        if !keeps_something {
+            reference.delete()?;
+        }
+    }
+    sweep_published(repository)
+}
+
+/// Forgets the branches of removed sessions that the user deleted since.
+fn sweep_published(repository: &Repository) -> Result<(), git2::Error> {
+    for reference in repository.references_glob("refs/clauderon/*/published/*")? {
+        let mut reference = reference?;
+        let Ok(name) = reference.name().map(str::to_owned) else {
+            continue;
+        };
+        let Some((session, branch)) = name.split_once("/published/") else {
+            continue;
+        };
+        let exists = |name: String| repository.refname_to_id(&name).is_ok();
+        if !exists(format!("{session}/base")) && !exists(format!("refs/heads/{branch}")) {
             reference.delete()?;
         }
     }
