@@ -3,6 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use schemars::JsonSchema;
+use serde::Deserialize;
+
 /// A project: what one manifest declares, after resolving.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Project {
@@ -76,7 +79,9 @@ pub struct Build {
 }
 
 /// When an image is pulled.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[schemars(inline)]
 pub enum PullPolicy {
     /// At each `up`.
     Always,
@@ -98,7 +103,9 @@ pub struct Agent {
 }
 
 /// The agents that clauderon knows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[schemars(inline)]
 pub enum AgentKind {
     /// Claude Code.
     Claude,
@@ -107,7 +114,9 @@ pub enum AgentKind {
 }
 
 /// Whether the agent stays or ends by itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[schemars(inline)]
 pub enum Mode {
     /// A terminal that one can attach to.
     Interactive,
@@ -116,7 +125,9 @@ pub enum Mode {
 }
 
 /// What the agent may do without asking.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[schemars(inline)]
 pub enum Permissions {
     /// Everything; the container is the border. The default while sealed.
     Bypass,
@@ -151,7 +162,9 @@ pub struct Cache {
 }
 
 /// Who shares a cache.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[schemars(inline)]
 pub enum CacheScope {
     /// Every session of this user.
     Shared,
@@ -206,7 +219,9 @@ pub enum Restart {
 }
 
 /// How the container reaches the world.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[schemars(inline)]
 pub enum Egress {
     /// No network; one socket to the proxy.
     Sealed,

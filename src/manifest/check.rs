@@ -1,0 +1,265 @@
+//! Pure. Holds a manifest against the schema and puts every fault into words: unknown keys and words with the
+//! nearest right one, types found and expected, the remedy where there is one.
+
+use std::sync::LazyLock;
+
+use jsonschema::error::{TypeKind, ValidationErrorKind};
+use jsonschema::{ValidationError, Validator};
+use serde_json::Value;
+
+use super::diagnostic::quoted;
+use super::finding::{Finding, Wrong};
+use super::schema::schema;
+use super::suggest::nearest;
+
+/// Faults looked for at most.
+const MAX_FOUND: usize = 1_000;
+
+struct Compiled {
+    schema: Value,
+    validator: Validator,
+}
+
+static COMPILED: LazyLock<Compiled> = LazyLock::new(|| {
+    let schema = schema();
+    let validator = jsonschema::validator_for(&schema).expect("the schema of the manifest is a schema");
+    Compiled { schema, validator }
+});
+
+/// All faults that the schema finds.
+pub fn check(value: &Value) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for error in COMPILED.validator.iter_errors(value).take(MAX_FOUND) {
+        tell(&error, &mut findings);
+    }
+    findings
+}
+
+fn tell(error: &ValidationError<'_>, findings: &mut Vec<Finding>) {
+    let path = segments(error.instance_path().as_str());
+    match error.kind() {
+        ValidationErrorKind::AnyOf { context } | ValidationErrorKind::OneOfNotValid { context } => {
+            tell_branches(error, context, path, findings);
+        }
+        ValidationErrorKind::AdditionalProperties { unexpected } => {
+            findings.extend(unexpected.iter().map(|key| unknown_key(error, &path, key)));
+        }
+        _ => findings.push(Finding::value(path, words(error))),
+    }
+}
+
+/// Of several forms, the faults of the one that was meant: the one whose type fits.
+fn tell_branches(
+    error: &ValidationError<'_>,
+    context: &[Vec<ValidationError<'static>>],
+    path: Vec<String>,
+    findings: &mut Vec<Finding>,
+) {
+    let here = error.instance_path().as_str();
+    let mut fitting = context.iter().filter(|errors| !errors.iter().any(|error| misfit(error, here)));
+    if let Some(errors) = fitting.next() {
+        errors.iter().for_each(|error| tell(error, findings));
+        return;
+    }
+    let mut expected = Expected::default();
+    context.iter().flatten().for_each(|error| expected.add(error, here));
+    findings.push(Finding::value(path, expected.words(error.instance())));
+}
+
+/// Whether an error says that the value is of another form altogether.
+fn misfit(error: &ValidationError<'_>, here: &str) -> bool {
+    if error.instance_path().as_str() != here {
+        return false;
+    }
+    match error.kind() {
+        ValidationErrorKind::Type { .. } | ValidationErrorKind::Constant { .. } => true,
+        ValidationErrorKind::AnyOf { context } | ValidationErrorKind::OneOfNotValid { context } => {
+            context.iter().all(|errors| errors.iter().any(|error| misfit(error, here)))
+        }
+        _ => false,
+    }
+}
+
+/// What a value could have been.
+#[derive(Default)]
+struct Expected {
+    words: Vec<String>,
+    types: Vec<&'static str>,
+}
+
+impl Expected {
+    fn add(&mut self, error: &ValidationError<'_>, here: &str) {
+        if error.instance_path().as_str() != here {
+            return;
+        }
+        match error.kind() {
+            ValidationErrorKind::Constant { expected_value } => match expected_value.as_ref() {
+                Value::String(word) => self.words.push(word.clone()),
+                other => self.words.push(other.to_string()),
+            },
+            ValidationErrorKind::Type { kind } => {
+                let schema = parent_schema(error);
+                if schema.and_then(|schema| schema.get("const")).is_none() {
+                    self.add_types(kind);
+                }
+            }
+            ValidationErrorKind::AnyOf { context } | ValidationErrorKind::OneOfNotValid { context } => {
+                context.iter().flatten().for_each(|error| self.add(error, here));
+            }
+            _ => {}
+        }
+    }
+
+    fn add_types(&mut self, kind: &TypeKind) {
+        let names: Vec<&'static str> = match kind {
+            TypeKind::Single(kind) => vec![named_type(kind.as_str())],
+            TypeKind::Multiple(kinds) => kinds.iter().map(|kind| named_type(kind.as_str())).collect(),
+        };
+        for name in names.into_iter().filter(|name| *name != "nothing") {
+            if !self.types.contains(&name) {
+                self.types.push(name);
+            }
+        }
+    }
+
+    fn words(mut self, found: &Value) -> Wrong {
+        self.words.dedup();
+        let known = self.words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>();
+        if let (Value::String(written), false) = (found, self.words.is_empty()) {
+            let wrong = Wrong::new(format!("{} is not one of {}", quoted(written), known.join(", ")));
+            return match nearest(written, self.words.iter().map(String::as_str)) {
+                Some(word) => wrong.help(format!("did you mean `{word}`?")),
+                None => wrong,
+            };
+        }
+        let types = self.types.iter().map(|name| (*name).to_owned());
+        let expected = known.into_iter().chain(types).collect::<Vec<_>>().join(" or ");
+        mistaken(&expected, found)
+    }
+}
+
+/// A value of the wrong type.
+fn mistaken(expected: &str, found: &Value) -> Wrong {
+    let wrong = Wrong::new(format!("expected {expected}, found {}", described(found)));
+    match found {
+        Value::Number(_) | Value::Bool(_) if expected.contains("text") => {
+            wrong.help("put it in quotes to make it text")
+        }
+        Value::String(text) if expected == "a number" && text.parse::<f64>().is_ok() => {
+            wrong.help("leave the quotes out")
+        }
+        _ => wrong,
+    }
+}
+
+fn described(value: &Value) -> String {
+    match value {
+        Value::Null => "nothing".to_owned(),
+        Value::Bool(value) => format!("`{value}`"),
+        Value::Number(number) => format!("the number `{number}`"),
+        Value::String(text) => format!("the text {}", quoted(text)),
+        Value::Array(_) => "a list".to_owned(),
+        Value::Object(_) => "a map".to_owned(),
+    }
+}
+
+fn named_type(name: &str) -> &'static str {
+    match name {
+        "string" => "text",
+        "integer" => "a whole number",
+        "number" => "a number",
+        "boolean" => "`true` or `false`",
+        "array" => "a list",
+        "object" => "a map",
+        _ => "nothing",
+    }
+}
+
+/// The words for an error that has no further ones inside.
+fn words(error: &ValidationError<'_>) -> Wrong {
+    let found = error.instance();
+    match error.kind() {
+        ValidationErrorKind::Type { kind } => {
+            if let Some(wrong) = missing_value(error) {
+                return wrong;
+            }
+            let mut expected = Expected::default();
+            expected.add_types(kind);
+            expected.words(found)
+        }
+        ValidationErrorKind::Pattern { .. } => {
+            let rule = parent_schema(error).and_then(|schema| schema.get("patternErrorMessage"));
+            let rule = rule.and_then(Value::as_str).unwrap_or("another form");
+            Wrong::new(format!("expected {rule}, found {}", described(found)))
+        }
+        ValidationErrorKind::Required { property } => {
+            Wrong::new(format!("the key `{}` is missing", property.as_str().unwrap_or_default()))
+        }
+        ValidationErrorKind::Minimum { limit } => {
+            Wrong::new(format!("{} is too small; the least is {limit}", described(found)))
+        }
+        ValidationErrorKind::Maximum { limit } => {
+            Wrong::new(format!("{} is too large; the most is {limit}", described(found)))
+        }
+        ValidationErrorKind::MinLength { .. } => {
+            Wrong::new("an empty text").help("leave the key out instead")
+        }
+        ValidationErrorKind::MinProperties { .. } => Wrong::new("there is no session here")
+            .help("declare one, or leave `sessions` out to have one named `default`"),
+        _ => Wrong::new(error.to_string()),
+    }
+}
+
+/// A variable or label without a value: compose would take it from the shell, and nothing is taken here.
+fn missing_value(error: &ValidationError<'_>) -> Option<Wrong> {
+    let path = segments(error.instance_path().as_str());
+    let [.., parent, name] = path.as_slice() else { return None };
+    let is_pair = matches!(parent.as_str(), "environment" | "labels" | "args");
+    (is_pair && error.instance().is_null()).then(|| {
+        Wrong::new(format!("{} has no value", quoted(name)))
+            .help(format!("write `{name}: \"\"` for an empty one; nothing is taken from the shell"))
+    })
+}
+
+fn unknown_key(error: &ValidationError<'_>, path: &[String], key: &str) -> Finding {
+    let path: Vec<String> = path.iter().cloned().chain([key.to_owned()]).collect();
+    let schema = parent_schema(error);
+    let Some(known) = schema.and_then(|schema| schema.get("properties")).and_then(Value::as_object) else {
+        let wrong = Wrong::new(format!("{} is not a valid name", quoted(key)));
+        return Finding::key(path, wrong.help(super::scalar::NAME_RULE));
+    };
+    let wrong = Wrong::new(format!("unknown key {}", quoted(key)));
+    let known: Vec<&str> = known.keys().map(String::as_str).collect();
+    let help = match nearest(key, known.iter().copied()) {
+        Some(word) => format!("did you mean `{word}`?"),
+        None => elsewhere(key, &path).unwrap_or_else(|| format!("known here: {}", known.join(", "))),
+    };
+    Finding::key(path, wrong.help(help))
+}
+
+/// A key that is right in another place.
+fn elsewhere(key: &str, path: &[String]) -> Option<String> {
+    let place = match key {
+        "name" if path.len() > 1 => "`name` is the project's; a session's name is its key under `sessions`",
+        "sessions" if path.len() > 1 => "`sessions` stands at the top of the manifest",
+        "egress" | "hosts" => "it belongs under `proxy`",
+        "cpus" | "memory" | "pids" => "it belongs under `resources`",
+        "model" | "args" => "it belongs under `agent`",
+        "branch" | "base" | "checkout" => "it belongs under `repository`",
+        "services" => "clauderon has no services yet; agent sessions stand under `sessions`",
+        _ => return None,
+    };
+    Some(place.to_owned())
+}
+
+/// The schema object that an error's keyword stands in.
+fn parent_schema(error: &ValidationError<'_>) -> Option<&'static Value> {
+    let path = error.schema_path().as_str();
+    let (parent, _) = path.rsplit_once('/')?;
+    COMPILED.schema.pointer(parent)
+}
+
+/// The keys and indexes of a JSON pointer.
+fn segments(pointer: &str) -> Vec<String> {
+    pointer.split('/').skip(1).map(|segment| segment.replace("~1", "/").replace("~0", "~")).collect()
+}

@@ -1,0 +1,214 @@
+//! Pure. One level of defaults (the project's, a session's; later a user's or an override's), settled: each value
+//! checked and final in itself, paths absolute, short forms gone. Levels then merge without a way to fail.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use super::project::{
+    AgentKind, CacheScope, Egress, Host, Image, Mode, Permissions, PullPolicy, Restart, Volume,
+};
+
+/// What one level says; nothing where it is silent.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Level {
+    /// The image or its build: one takes the place of the other.
+    pub image: Option<Image>,
+    /// When the image is pulled.
+    pub pull_policy: Option<PullPolicy>,
+    /// The agent.
+    pub agent: Agent,
+    /// The prompt's text.
+    pub prompt: Option<String>,
+    /// Interactive or batch.
+    pub mode: Option<Mode>,
+    /// What the agent may do.
+    pub permissions: Option<Permissions>,
+    /// The repository.
+    pub repository: Option<Repository>,
+    /// Caches by name.
+    pub caches: BTreeMap<String, Cache>,
+    /// Environment variables.
+    pub environment: BTreeMap<String, String>,
+    /// Volumes by target.
+    pub volumes: BTreeMap<String, Volume>,
+    /// Processors.
+    pub cpus: Option<f64>,
+    /// Bytes.
+    pub memory: Option<u64>,
+    /// Processes.
+    pub pids: Option<u32>,
+    /// The restart policy.
+    pub restart: Option<Restart>,
+    /// Labels.
+    pub labels: BTreeMap<String, String>,
+    /// Sealed or open.
+    pub egress: Option<Egress>,
+    /// Hosts by name.
+    pub hosts: BTreeMap<String, Host>,
+}
+
+/// An agent, as far as a level names it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Agent {
+    /// Which program.
+    pub kind: Option<AgentKind>,
+    /// The model.
+    pub model: Option<String>,
+    /// Further arguments.
+    pub args: Option<Vec<String>>,
+}
+
+/// A repository, as far as a level names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Repository {
+    /// None.
+    Off,
+    /// One.
+    On(Checkout),
+}
+
+/// What is said of a checkout.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Checkout {
+    /// A path inside the repository.
+    pub path: Option<PathBuf>,
+    /// Where a new branch starts.
+    pub base: Option<String>,
+    /// The branch, or with `/` at the end its directory.
+    pub branch: Option<String>,
+    /// Ignored files to bring along.
+    pub copy: Option<Vec<PathBuf>>,
+}
+
+/// A cache, as far as a level names it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Cache {
+    /// Whether it is there; a map turns it on.
+    pub on: bool,
+    /// Where.
+    pub path: Option<String>,
+    /// Who shares it.
+    pub scope: Option<CacheScope>,
+}
+
+impl Level {
+    /// This level laid over a lower one: what it says wins, what it leaves out shines through.
+    #[must_use]
+    pub fn over(self, lower: &Level) -> Level {
+        Level {
+            image: self.image.or_else(|| lower.image.clone()),
+            pull_policy: self.pull_policy.or(lower.pull_policy),
+            agent: self.agent.over(&lower.agent),
+            prompt: self.prompt.or_else(|| lower.prompt.clone()),
+            mode: self.mode.or(lower.mode),
+            permissions: self.permissions.or(lower.permissions),
+            repository: over_repository(self.repository, lower.repository.as_ref()),
+            caches: over_each(self.caches, &lower.caches, Cache::over),
+            environment: over_each(self.environment, &lower.environment, |own, _| own),
+            volumes: over_each(self.volumes, &lower.volumes, |own, _| own),
+            cpus: self.cpus.or(lower.cpus),
+            memory: self.memory.or(lower.memory),
+            pids: self.pids.or(lower.pids),
+            restart: self.restart.or(lower.restart),
+            labels: over_each(self.labels, &lower.labels, |own, _| own),
+            egress: self.egress.or(lower.egress),
+            hosts: over_each(self.hosts, &lower.hosts, over_host),
+        }
+    }
+}
+
+impl Agent {
+    /// Another kind replaces the whole map: models and arguments are of one agent only.
+    fn over(self, lower: &Agent) -> Agent {
+        let kind = |agent: &Agent| agent.kind.unwrap_or(AgentKind::Claude);
+        if self.kind.is_some() && kind(&self) != kind(lower) {
+            return self;
+        }
+        Agent {
+            kind: self.kind.or(lower.kind),
+            model: self.model.or_else(|| lower.model.clone()),
+            args: self.args.or_else(|| lower.args.clone()),
+        }
+    }
+}
+
+impl Cache {
+    fn over(self, lower: &Cache) -> Cache {
+        Cache {
+            on: self.on,
+            path: self.path.or_else(|| lower.path.clone()),
+            scope: self.scope.or(lower.scope),
+        }
+    }
+}
+
+fn over_repository(own: Option<Repository>, lower: Option<&Repository>) -> Option<Repository> {
+    let Some(own) = own else { return lower.cloned() };
+    let (Repository::On(own), Some(Repository::On(lower))) = (&own, lower) else { return Some(own) };
+    let (own, lower) = (own.clone(), lower.clone());
+    Some(Repository::On(Checkout {
+        path: own.path.or(lower.path),
+        base: own.base.or(lower.base),
+        branch: own.branch.or(lower.branch),
+        copy: own.copy.or(lower.copy),
+    }))
+}
+
+fn over_host(own: Host, lower: &Host) -> Host {
+    Host { address: own.address.or_else(|| lower.address.clone()), ca: own.ca.or_else(|| lower.ca.clone()) }
+}
+
+fn over_each<T: Clone>(
+    own: BTreeMap<String, T>,
+    lower: &BTreeMap<String, T>,
+    join: impl Fn(T, &T) -> T,
+) -> BTreeMap<String, T> {
+    let mut merged = lower.clone();
+    for (key, value) in own {
+        let value = match lower.get(&key) {
+            Some(below) => join(value, below),
+            None => value,
+        };
+        merged.insert(key, value);
+    }
+    merged
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn agent(kind: Option<AgentKind>, model: Option<&str>) -> Agent {
+        Agent { kind, model: model.map(str::to_owned), args: None }
+    }
+
+    #[test]
+    fn another_kind_of_agent_replaces_the_whole_map() {
+        let lower = agent(None, Some("opus"));
+        assert_eq!(agent(Some(AgentKind::Codex), None).over(&lower), agent(Some(AgentKind::Codex), None));
+        assert_eq!(
+            agent(Some(AgentKind::Claude), None).over(&lower),
+            agent(Some(AgentKind::Claude), Some("opus"))
+        );
+        assert_eq!(agent(None, Some("sonnet")).over(&lower), agent(None, Some("sonnet")));
+    }
+
+    #[test]
+    fn a_repository_can_be_turned_off_and_on_again() {
+        let on = |base: &str| Repository::On(Checkout { base: Some(base.to_owned()), ..Checkout::default() });
+        let off = Repository::Off;
+        assert_eq!(over_repository(Some(off.clone()), Some(&on("main"))), Some(off.clone()));
+        assert_eq!(over_repository(Some(on("dev")), Some(&off)), Some(on("dev")));
+        assert_eq!(over_repository(None, Some(&off)), Some(off));
+        let empty = Repository::On(Checkout::default());
+        assert_eq!(over_repository(Some(empty), Some(&on("main"))), Some(on("main")));
+    }
+
+    #[test]
+    fn a_cache_keeps_its_path_when_it_is_turned_off_and_on() {
+        let lower = Cache { on: true, path: Some("/c".to_owned()), scope: None };
+        let off = Cache { on: false, path: None, scope: None }.over(&lower);
+        assert!(!off.on);
+        assert_eq!(Cache { on: true, path: None, scope: None }.over(&off), lower);
+    }
+}

@@ -1,0 +1,237 @@
+//! Pure. The scalars with a spelling of their own: names, image references, sizes, counts, restart policies.
+//! Each type says in its schema what its conversion accepts, so that an editor and `validate` agree.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::project::Restart;
+
+/// What a name may be, as a person reads it.
+pub const NAME_RULE: &str =
+    "lower-case letters, digits, `-` and `_`, beginning with a letter or digit, 63 characters at most";
+/// The same as a pattern.
+pub const NAME_PATTERN: &str = "^[a-z0-9][a-z0-9_-]{0,62}$";
+
+/// A name of a project, a session or a cache.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, JsonSchema)]
+#[serde(try_from = "String")]
+#[schemars(inline, extend("pattern" = NAME_PATTERN, "patternErrorMessage" = NAME_RULE))]
+pub struct Name(pub String);
+
+impl TryFrom<String> for Name {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let letter = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+        let bytes = text.as_bytes();
+        let valid = bytes.first().is_some_and(|first| letter(*first))
+            && bytes.len() <= 63
+            && bytes.iter().all(|byte| letter(*byte) || matches!(byte, b'-' | b'_'));
+        if valid { Ok(Self(text)) } else { Err(NAME_RULE) }
+    }
+}
+
+/// What an image reference may be, as a person reads it.
+const IMAGE_RULE: &str =
+    "an image reference, such as `debian:bookworm-slim` or `ghcr.io/acme/agents@sha256:…`";
+
+/// A reference of a container image.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(try_from = "String")]
+#[schemars(inline, extend("pattern" = "^[A-Za-z0-9][A-Za-z0-9._:/@-]{0,511}$", "patternErrorMessage" = IMAGE_RULE))]
+pub struct ImageReference(pub String);
+
+impl TryFrom<String> for ImageReference {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let bytes = text.as_bytes();
+        let valid = bytes.first().is_some_and(u8::is_ascii_alphanumeric)
+            && bytes.len() <= 512
+            && bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || b"._:/@-".contains(byte));
+        if valid { Ok(Self(text)) } else { Err(IMAGE_RULE) }
+    }
+}
+
+/// A prompt's text. An empty one would vanish on the way, so there is none.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(try_from = "String")]
+#[schemars(inline, extend("minLength" = 1))]
+pub struct PromptText(pub String);
+
+impl TryFrom<String> for PromptText {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        if text.is_empty() { Err("an empty prompt") } else { Ok(Self(text)) }
+    }
+}
+
+/// What a size may be, as a person reads it.
+const SIZE_RULE: &str =
+    "bytes, or a number with `k`, `m`, `g` or `t`, such as `512m` or `4GiB` (powers of 1024)";
+
+/// An amount of memory in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(try_from = "SizeForm")]
+#[schemars(inline)]
+pub struct Size(#[schemars(with = "SizeForm")] pub u64);
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(untagged)]
+#[schemars(inline)]
+enum SizeForm {
+    Bytes(#[schemars(extend("format" = null))] u64),
+    Text(SizeText),
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(transparent)]
+#[schemars(inline, extend(
+    "pattern" = "^[0-9]{1,12}(\\.[0-9]{1,3})? ?([kKmMgGtT]([iI]?[bB])?|[bB])?$",
+    "patternErrorMessage" = SIZE_RULE
+))]
+struct SizeText(String);
+
+impl TryFrom<SizeForm> for Size {
+    type Error = &'static str;
+
+    fn try_from(form: SizeForm) -> Result<Self, Self::Error> {
+        match form {
+            SizeForm::Bytes(bytes) => Ok(Self(bytes)),
+            SizeForm::Text(SizeText(text)) => bytes(&text).map(Self).ok_or(SIZE_RULE),
+        }
+    }
+}
+
+/// Reads `4GiB`, `512m`, `1.5 g`, `4096`; every unit is a power of 1024, as in Docker.
+fn bytes(text: &str) -> Option<u64> {
+    let number = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
+    let unit = text[number.len()..].to_ascii_lowercase();
+    let power = match unit.as_str() {
+        "" | "b" => 0,
+        "k" | "kb" | "kib" => 1,
+        "m" | "mb" | "mib" => 2,
+        "g" | "gb" | "gib" => 3,
+        "t" | "tb" | "tib" => 4,
+        _ => return None,
+    };
+    let number = number.strip_suffix(' ').unwrap_or(number);
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
+    let digits = |part: &str, most: usize| {
+        (1..=most).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    if !digits(whole, 12) || !digits(fraction, 3) {
+        return None;
+    }
+    let unit = 1024_u64.pow(power);
+    let thousandths = format!("{fraction:0<3}").parse::<u64>().ok()?;
+    let whole = whole.parse::<u64>().ok()?.saturating_mul(unit);
+    Some(whole.saturating_add(thousandths.saturating_mul(unit) / 1000))
+}
+
+/// Processors.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(try_from = "f64")]
+#[schemars(inline, extend("minimum" = 0.01, "maximum" = 10000, "format" = null))]
+pub struct Cpus(pub f64);
+
+impl TryFrom<f64> for Cpus {
+    type Error = &'static str;
+
+    fn try_from(number: f64) -> Result<Self, Self::Error> {
+        if (0.01..=10_000.0).contains(&number) { Ok(Self(number)) } else { Err("0.01 to 10000 processors") }
+    }
+}
+
+/// Processes and threads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(try_from = "u64")]
+#[schemars(inline, extend("minimum" = 1, "maximum" = 4_194_304, "format" = null))]
+pub struct Pids(pub u32);
+
+impl TryFrom<u64> for Pids {
+    type Error = &'static str;
+
+    fn try_from(number: u64) -> Result<Self, Self::Error> {
+        let valid = u32::try_from(number).ok().filter(|pids| (1..=4_194_304).contains(pids));
+        valid.map(Self).ok_or("1 to 4194304 processes")
+    }
+}
+
+/// What a restart policy may be, as a person reads it.
+const RESTART_RULE: &str = "`no`, `always`, `unless-stopped`, `on-failure` or `on-failure:N`";
+
+/// A restart policy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(try_from = "String")]
+#[schemars(inline, extend(
+    "pattern" = "^(no|always|unless-stopped|on-failure(:[0-9]{1,9})?)$",
+    "patternErrorMessage" = RESTART_RULE
+))]
+pub struct RestartText(#[schemars(with = "String")] pub Restart);
+
+impl TryFrom<String> for RestartText {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let restart = match text.as_str() {
+            "no" => Restart::No,
+            "always" => Restart::Always,
+            "unless-stopped" => Restart::UnlessStopped,
+            "on-failure" => Restart::OnFailure(0),
+            other => Restart::OnFailure(times(other).ok_or(RESTART_RULE)?),
+        };
+        Ok(Self(restart))
+    }
+}
+
+fn times(text: &str) -> Option<u32> {
+    let digits = text.strip_prefix("on-failure:")?;
+    let valid = (1..=9).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit());
+    if valid { digits.parse().ok() } else { None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_dockers() {
+        let mebi = 1024 * 1024;
+        for (text, expected) in [
+            ("4096", 4096),
+            ("512m", 512 * mebi),
+            ("512 MB", 512 * mebi),
+            ("4GiB", 4096 * mebi),
+            ("1.5g", 1536 * mebi),
+            ("0b", 0),
+        ] {
+            assert_eq!(bytes(text), Some(expected), "{text}");
+        }
+        for text in ["", "m", "4 G iB", "-1", "1e3", "4x", "4ib", "1.", ".5g", "٤g", "1.5.5g"] {
+            assert_eq!(bytes(text), None, "{text}");
+        }
+        assert_eq!(bytes("999999999999t"), Some(u64::MAX));
+    }
+
+    #[test]
+    fn restart_policies_are_dockers() {
+        let restart = |text: &str| RestartText::try_from(text.to_owned()).map(|restart| restart.0);
+        assert_eq!(restart("on-failure:3"), Ok(Restart::OnFailure(3)));
+        assert_eq!(restart("unless-stopped"), Ok(Restart::UnlessStopped));
+        for text in ["", "On-failure", "on-failure:", "on-failure:-1", "on-failure:9999999999", "never"] {
+            assert_eq!(restart(text), Err(RESTART_RULE), "{text}");
+        }
+    }
+
+    #[test]
+    fn names_are_safe_everywhere() {
+        for text in ["a", "0", "a-b_c9", &"x".repeat(63)] {
+            assert!(Name::try_from(text.to_owned()).is_ok(), "{text}");
+        }
+        for text in ["", "-a", "_a", "A", "a.b", "a b", "ä", "a/b", &"x".repeat(64)] {
+            assert!(Name::try_from(text.to_owned()).is_err(), "{text}");
+        }
+    }
+}

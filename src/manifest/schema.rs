@@ -1,0 +1,97 @@
+//! Pure. The JSON schema of the manifest (draft 2020-12), generated from the types of `written`. An editor with the
+//! YAML language server completes, explains and underlines by it; `check` finds every fault with it.
+
+use std::collections::BTreeMap;
+
+use schemars::generate::SchemaSettings;
+use serde_json::{Map, Value, json};
+
+use super::form::Form;
+use super::scalar::Name;
+use super::written::{Session, Settings};
+
+/// The schema.
+pub fn schema() -> Value {
+    let mut generator = SchemaSettings::draft2020_12().into_generator();
+    let name = generator.subschema_for::<Option<Name>>().to_value();
+    let sessions = generator.subschema_for::<Option<BTreeMap<Name, Option<Form<Session>>>>>().to_value();
+    generator.subschema_for::<Settings>();
+    let mut definitions = generator.take_definitions(true);
+    definitions.values_mut().for_each(tidy);
+    let mut properties = Map::new();
+    properties.insert("name".to_owned(), documented(name, &NAME));
+    if let Some(Value::Object(settings)) =
+        definitions.get("Session").and_then(|session| session.get("properties"))
+    {
+        properties.extend(settings.clone());
+    }
+    let mut sessions = documented(sessions, &SESSIONS);
+    sessions["minProperties"] = json!(1);
+    properties.insert("sessions".to_owned(), sessions);
+    json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "clauderon.yaml",
+        "description": "The agent sessions of a project. Every key between `name` and `sessions` is a default for \
+                        each session and may be overridden in one: maps merge, lists replace, volumes merge by \
+                        their target, an empty value says nothing. Keys that begin with `x-` are free.",
+        "type": "object",
+        "properties": properties,
+        "patternProperties": {"^x-": true},
+        "additionalProperties": false,
+        "$defs": definitions,
+    })
+}
+
+/// What an editor shows of a key.
+struct Words {
+    description: &'static str,
+    default: fn() -> Value,
+    examples: fn() -> Value,
+}
+
+const NAME: Words = Words {
+    description: "The project's name, part of the names of its containers. By default that of the manifest's \
+                  directory, made to fit.",
+    default: || Value::Null,
+    examples: || json!(["shop"]),
+};
+
+const SESSIONS: Words = Words {
+    description: "The sessions by name. A text is the session's prompt; nothing is a session of defaults alone. \
+                  Without this key there is one session, `default`.",
+    default: || json!({"default": null}),
+    examples: || {
+        json!([{
+            "login": "Fix the login loop in src/auth.ts",
+            "review": {"agent": "codex", "mode": "batch", "prompt": {"file": "prompts/review.md"}},
+        }])
+    },
+};
+
+fn documented(mut schema: Value, words: &Words) -> Value {
+    schema["description"] = json!(words.description);
+    schema["default"] = (words.default)();
+    schema["examples"] = (words.examples)();
+    tidy(&mut schema);
+    schema
+}
+
+/// Takes away what says nothing: formats of Rust's own, and line breaks inside of sentences.
+fn tidy(schema: &mut Value) {
+    match schema {
+        Value::Object(map) => {
+            if map
+                .get("format")
+                .is_some_and(|format| format.is_null() || format == "uint64" || format == "double")
+            {
+                map.shift_remove("format");
+            }
+            if let Some(Value::String(text)) = map.get_mut("description") {
+                *text = text.replace('\n', " ");
+            }
+            map.values_mut().for_each(tidy);
+        }
+        Value::Array(items) => items.iter_mut().for_each(tidy),
+        _ => {}
+    }
+}
