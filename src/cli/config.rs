@@ -3,6 +3,7 @@
 use super::args::{Config, ConfigFormat};
 use super::{Code, context, output};
 use crate::error::Error;
+use crate::manifest::project::Project;
 use crate::manifest::{resolved, schema};
 use std::path::Path;
 
@@ -24,7 +25,7 @@ pub fn config(file: Option<&Path>, args: &Config) -> Result<Code, Error> {
     let project = context::project(file)?;
     match args.format {
         ConfigFormat::Yaml => output::data(&resolved::to_yaml(&project)),
-        ConfigFormat::Json => output::data(&format!("{:#}\n", resolved::to_value(&project))),
+        ConfigFormat::Json => output::data(&json(&project)?),
     }
     Ok(0)
 }
@@ -33,4 +34,12 @@ pub fn config(file: Option<&Path>, args: &Config) -> Result<Code, Error> {
 pub fn schema() -> Result<Code, Error> {
     output::data(&format!("{:#}\n", schema::schema()));
     Ok(0)
+}
+
+/// The resolved manifest as JSON: what its YAML says.
+fn json(project: &Project) -> Result<String, Error> {
+    let unprintable = |error: String| Error::failed("the manifest cannot be printed as JSON").because(error);
+    let value: serde_json::Value = serde_saphyr::from_str(&resolved::to_yaml(project))
+        .map_err(|error| unprintable(error.to_string()))?;
+    Ok(format!("{value:#}\n"))
 }

@@ -21,10 +21,20 @@ pub fn manifest_path(file: Option<&Path>) -> Result<PathBuf, Error> {
     }
     let here = std::env::current_dir()
         .map_err(|error| Error::failed("the working directory is gone").because(error))?;
-    source::discover(&here).map_err(|error| {
-        Error::new(Kind::Usage, error.to_string())
-            .hint("name one with `-f FILE`, or write a `clauderon.yaml` here")
-    })
+    source::discover(&here).map_err(unread)
+}
+
+/// A manifest that is not there, or no text.
+fn unread(error: source::Error) -> Error {
+    let failed = Error::new(Kind::Usage, error.to_string());
+    let failed = match error.hint() {
+        Some(hint) => failed.hint(hint),
+        None => failed,
+    };
+    match std::error::Error::source(&error) {
+        Some(source) => failed.because(source.to_string()),
+        None => failed,
+    }
 }
 
 /// The project of the manifest, resolved.
@@ -35,10 +45,7 @@ pub fn project(file: Option<&Path>) -> Result<Project, Error> {
             let text = diagnostics.render(output::colour());
             Error::new(Kind::Usage, text.trim_end().to_owned())
         }
-        source::LoadError::Unreadable(error) => {
-            let message = error.to_string();
-            Error::new(Kind::Usage, message).because(error)
-        }
+        source::LoadError::Unread(error) => unread(error),
     })
 }
 
