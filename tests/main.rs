@@ -1,6 +1,7 @@
 //! Every integration test, in one binary.
 
 mod backend;
+mod errors;
 mod manifest;
 mod plan;
 mod render;

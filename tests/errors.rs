@@ -1,0 +1,178 @@
+//! What goes wrong, and what is said of it: the place, the reason and the remedy.
+
+use crate::support::world::{IMAGE, World, docker, inspect};
+use serde_json::json;
+use std::process::{Command, Stdio};
+
+fn model() -> serde_json::Value {
+    json!({"turns": [{"when": "", "steps": [{"say": "All well."}]}]})
+}
+
+#[test]
+fn no_manifest_says_where_it_looked() {
+    let world = World::new();
+    let said = world.run(&["up"]).fails(2);
+    assert!(said.contains("no `clauderon.yaml`") && said.contains("hint:"), "{said}");
+}
+
+#[test]
+fn an_engine_that_is_not_there_is_named_with_the_remedy() {
+    let world = World::new();
+    world.manifest("sessions: {a: hello}\n");
+    let output =
+        world.command(&["up", "-d"]).env("DOCKER_HOST", "unix:///nowhere/docker.sock").output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("/nowhere/docker.sock") && said.contains("DOCKER_HOST"), "{said}");
+}
+
+#[test]
+fn an_image_that_is_nowhere_is_named_with_the_remedy() {
+    let world = World::new();
+    world.write(
+        "clauderon.yaml",
+        &format!("name: {}\nimage: no-such-image:1\npull_policy: never\n", world.project),
+    );
+    let said = world.run(&["up", "-d"]).fails(1);
+    assert!(said.contains("no image `no-such-image:1`") && said.contains("pull_policy"), "{said}");
+    world.write("clauderon.yaml", &format!("name: {}\nimage: localhost:1/no-such:1\n", world.project));
+    let said = world.run(&["up", "-d"]).fails(1);
+    assert!(said.contains("could not be pulled") && said.contains("docker login"), "{said}");
+}
+
+/// Builds an image from a Dockerfile; the context is empty.
+fn image(name: &str, dockerfile: &str) {
+    let mut build = Command::new("docker")
+        .args(["build", "--quiet", "--tag", name, "-"])
+        .env("DOCKER_BUILDKIT", "0")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    std::io::Write::write_all(&mut build.stdin.take().unwrap(), dockerfile.as_bytes()).unwrap();
+    assert!(build.wait().unwrap().success(), "{dockerfile}");
+}
+
+#[test]
+fn an_image_that_lacks_a_program_is_refused_before_the_session_counts_as_up() {
+    let base = format!("FROM {IMAGE}\n");
+    for (program, removal) in [
+        ("bash", "RUN rm /bin/bash"),
+        ("curl", "RUN rm /usr/bin/curl"),
+        ("claude", "RUN rm /usr/local/bin/claude"),
+    ] {
+        let name = format!("clauderon-test-without-{program}");
+        image(&name, &format!("{base}{removal}\n"));
+        let world = World::new();
+        world.write(
+            "clauderon.yaml",
+            &format!("name: {}\nimage: {name}\npull_policy: never\n", world.project),
+        );
+        let said = world.run(&["up", "-d"]).fails(1);
+        assert!(said.contains(&format!("`{program}`")) && said.contains("hint: "), "{program}: {said}");
+        assert_eq!(docker(&["ps", "-aq", "--filter", &format!("name={}", world.container("default"))]), "");
+        drop(world);
+        docker(&["rmi", &name]);
+    }
+}
+
+#[test]
+fn a_path_that_is_no_repository_is_named() {
+    let world = World::new();
+    std::fs::remove_dir_all(world.root().join(".git")).unwrap();
+    world.manifest("sessions: {a: hello}\n");
+    let said = world.run(&["up", "-d"]).fails(1);
+    assert!(said.contains("repository") && said.contains("hint:"), "{said}");
+}
+
+#[test]
+fn a_branch_with_other_work_is_left_alone() {
+    let world = World::new();
+    world.git(&["checkout", "--quiet", "-b", "clauderon/a"]);
+    world.git(&["commit", "--quiet", "--allow-empty", "--message", "My own"]);
+    let tip = world.git(&["rev-parse", "HEAD"]);
+    world.git(&["checkout", "--quiet", "main"]);
+    world.manifest("sessions: {a: hello}\n");
+    let said = world.run(&["up", "-d"]).fails(1);
+    assert!(said.contains("clauderon/a") && said.contains("hint:"), "{said}");
+    assert_eq!(world.git(&["rev-parse", "clauderon/a"]), tip);
+}
+
+#[test]
+fn a_port_that_is_taken_is_named() {
+    let world = World::new();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port().to_string();
+    let said = world.run(&["daemon", "--http-port", &port]).fails(1);
+    assert!(said.contains(&format!("127.0.0.1:{port}")) && said.contains("--http-port"), "{said}");
+}
+
+#[test]
+fn a_full_disk_is_said() {
+    let world = World::with_model(&model());
+    world.manifest("sessions: {a: hello}\n");
+    let small = world.path("small");
+    std::fs::create_dir(&small).unwrap();
+    let mounted =
+        Command::new("mount").args(["-t", "tmpfs", "-o", "size=256k", "tmpfs"]).arg(&small).status().unwrap();
+    assert!(mounted.success(), "this test mounts a small file system and must run as root");
+    let output =
+        world.command(&["up", "-d", "--yes"]).env("CLAUDERON_HOME", small.join("home")).output().unwrap();
+    let _ = world.command(&["daemon", "stop"]).env("CLAUDERON_HOME", small.join("home")).output();
+    Command::new("umount").arg("-l").arg(&small).status().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("No space left") || said.contains("disk is full"), "{said}");
+}
+
+#[test]
+fn a_session_that_is_unknown_is_guessed() {
+    let world = World::new();
+    world.manifest("sessions: {login: hello}\n");
+    let said = world.run(&["up", "-d", "lgoin"]).fails(2);
+    assert!(said.contains("did you mean `login`?"), "{said}");
+}
+
+#[test]
+fn a_manifest_that_takes_from_the_host_needs_a_yes_and_is_asked_again_when_it_grows() {
+    let world = World::with_model(&model());
+    world.manifest("sessions: {a: hello}\n");
+    let said = world.run(&["up", "-d"]).fails(3);
+    assert!(said.contains("api.anthropic.com") && said.contains("--yes"), "{said}");
+    world.run(&["up", "-d", "--yes"]).ok();
+    world.run(&["up", "-d"]).ok();
+    world.manifest("volumes: [\"/usr/share/doc:/documents:ro\"]\nsessions: {a: hello}\n");
+    let said = world.run(&["up", "-d"]).fails(3);
+    assert!(
+        said.contains("/usr/share/doc") && !said.contains("api.anthropic.com"),
+        "only what is new: {said}"
+    );
+}
+
+#[test]
+fn a_container_of_the_same_name_that_is_not_ours_is_left_alone() {
+    let world = World::new();
+    world.manifest("sessions: {a: hello}\n");
+    let name = world.container("a");
+    docker(&["create", "--name", &name, IMAGE, "true"]);
+    let before = inspect(&name)["Id"].clone();
+    let said = world.run(&["up", "-d"]).fails(1);
+    assert!(said.contains(&name) && said.contains("hint:"), "{said}");
+    assert_eq!(inspect(&name)["Id"], before);
+    docker(&["rm", &name]);
+}
+
+#[test]
+fn exit_codes_of_wrong_command_lines_and_of_dry_runs() {
+    let world = World::new();
+    assert_eq!(world.run(&["no-such-verb"]).code, 2);
+    world.manifest("sessions: {a: hello}\n");
+    let plan = world.run(&["up", "--dry-run"]).ok();
+    assert_eq!(plan, "create a: not there\n");
+    assert_eq!(docker(&["ps", "-aq", "--filter", &format!("name={}", world.container("a"))]), "");
+    assert!(!world.home().exists(), "a dry run leaves nothing behind");
+    world.write("clauderon.yaml", "sessions: {a: {promt: hello}}\n");
+    let said = world.run(&["validate"]).fails(2);
+    assert!(said.contains("clauderon.yaml:1:") && said.contains("prompt"), "{said}");
+}
