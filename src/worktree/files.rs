@@ -83,3 +83,28 @@ fn with_libgit2(directory: &Path) -> Result<(), Error> {
     }
     repository.checkout_head(Some(CheckoutBuilder::new().force())).map_err(failed())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn repository(directory: &Path, name: &str, content: &[u8]) {
+        let repository = Repository::init(directory).expect("made");
+        let mut tree = repository.treebuilder(None).expect("a builder");
+        tree.insert(name, repository.blob(content).expect("written"), 0o100_644).expect("added");
+        let tree = repository.find_tree(tree.write().expect("written")).expect("there");
+        let who = git2::Signature::now("a", "a@b.example").expect("valid");
+        repository.commit(Some("HEAD"), &who, &who, "x", &tree, &[]).expect("committed");
+    }
+
+    #[test]
+    fn without_git_plain_files_are_written_and_filters_refused() {
+        let directory = tempfile::tempdir().expect("a directory");
+        repository(directory.path(), "a", b"content");
+        with_libgit2(directory.path()).expect("checked out");
+        assert_eq!(std::fs::read(directory.path().join("a")).expect("there"), b"content");
+        let filtered = tempfile::tempdir().expect("a directory");
+        repository(filtered.path(), ".gitattributes", b"*.bin filter=lfs\n");
+        assert!(matches!(with_libgit2(filtered.path()), Err(Error::NeedsGit)));
+    }
+}
