@@ -23,7 +23,8 @@ pub fn ask(home: &Home, project: &Project, sessions: &[&Session], yes: bool) -> 
         return Ok(());
     }
     let list: String = new.iter().map(|line| format!("\n  {line}")).collect();
-    if !yes && !(terminal::is_interactive() && agrees(&list)) {
+    let agreed_now = yes || (terminal::is_interactive() && agrees(&list));
+    if !agreed_now {
         return Err(Error::new(Kind::Refused, format!("the manifest takes from this machine:{list}"))
             .hint("`clauderon up --yes` agrees to it; it is asked again only when the manifest takes more"));
     }

@@ -4,6 +4,7 @@ use crate::error::Error;
 use crate::fs;
 use crate::home::Home;
 use crate::render::facts::HostFacts;
+use etcetera::BaseStrategy;
 use std::env;
 use std::path::{Path, PathBuf};
 
@@ -14,7 +15,6 @@ pub fn home() -> Result<Home, Error> {
             .map_err(|error| Error::failed("`CLAUDERON_HOME` is no path").because(error))?;
         return Ok(Home::at(path));
     }
-    use etcetera::BaseStrategy;
     let strategy = etcetera::choose_base_strategy()
         .map_err(|error| Error::failed("there is no home directory").because(error))?;
     Ok(Home::at(strategy.data_dir().join("clauderon")))
