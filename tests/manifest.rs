@@ -34,7 +34,8 @@ fn files(path: &Path) -> Result<String, String> {
 
 fn parse(text: &str) -> Result<Project, Diagnostics> {
     let file = Path::new(FILE);
-    let around = Surroundings { root: file.parent().unwrap(), home: Some(Path::new("/home/me")), files: &files };
+    let around =
+        Surroundings { root: file.parent().unwrap(), home: Some(Path::new("/home/me")), files: &files };
     parse_in(file, text, &around)
 }
 
@@ -80,7 +81,8 @@ fn types_take(text: &str) -> Option<bool> {
 #[test]
 fn valid_manifests_resolve_and_their_resolved_form_means_the_same() {
     for (path, text) in corpus("valid") {
-        let project = parse(&text).unwrap_or_else(|wrong| panic!("{}:\n{}", path.display(), wrong.render(false)));
+        let project =
+            parse(&text).unwrap_or_else(|wrong| panic!("{}:\n{}", path.display(), wrong.render(false)));
         let resolved = to_yaml(&project);
         let again = parse(&resolved).unwrap_or_else(|wrong| panic!("{}", wrong.render(false)));
         assert_eq!(again, project, "{}", path.display());
@@ -135,13 +137,14 @@ fn every_key_of_the_schema_is_explained_and_its_examples_are_valid() {
         for (key, value) in level["properties"].as_object().unwrap() {
             assert!(value["description"].as_str().is_some_and(|text| !text.is_empty()), "{key}");
             assert!(!value["examples"].as_array().unwrap().is_empty(), "{key}");
-            let required = level["required"].as_array().is_some_and(|keys| keys.iter().any(|other| other == key));
+            let required =
+                level["required"].as_array().is_some_and(|keys| keys.iter().any(|other| other == key));
             assert!(required || value.get("default").is_some(), "{key}");
         }
     }
     for (key, value) in schema["properties"].as_object().unwrap() {
         for example in value["examples"].as_array().unwrap().iter().chain([&value["default"]]) {
-            let text = serde_json::json!({ key: example }).to_string();
+            let text = serde_json::json!({ "prompt": "p", key: example }).to_string();
             assert!(parse(&text).is_ok(), "{text}: {}", parse(&text).unwrap_err().render(false));
         }
     }
@@ -156,10 +159,60 @@ fn an_escape_of_the_terminal_does_not_reach_it() {
 /// Pieces of YAML and of the manifest, so that arbitrary texts come close to being one.
 fn fragments() -> impl Strategy<Value = String> {
     let word = prop::sample::select(vec![
-        "name", "sessions", "agent", "claude", "prompt", "volumes", "a:/b", "caches", "cargo", "false", "true", "null",
-        "proxy", "hosts", "environment", "A=1", "1.10", "repository", "x-y", "resources", "memory", "4GiB", "build",
-        ": ", ":\n", "\n", "\n  ", "\n    ", "- ", "[", "]", "{", "}", ", ", "&a ", "*a", "<<: ", "\"", "'", "|\n", "#",
-        "!!int ", "? ", "\t", "\0", "\u{feff}", "ü", "🦀", "---\n", "...\n", "%YAML 1.2\n", "~", ".inf", "0x1f",
+        "name",
+        "sessions",
+        "agent",
+        "claude",
+        "prompt",
+        "volumes",
+        "a:/b",
+        "caches",
+        "cargo",
+        "false",
+        "true",
+        "null",
+        "proxy",
+        "hosts",
+        "environment",
+        "A=1",
+        "1.10",
+        "repository",
+        "x-y",
+        "resources",
+        "memory",
+        "4GiB",
+        "build",
+        ": ",
+        ":\n",
+        "\n",
+        "\n  ",
+        "\n    ",
+        "- ",
+        "[",
+        "]",
+        "{",
+        "}",
+        ", ",
+        "&a ",
+        "*a",
+        "<<: ",
+        "\"",
+        "'",
+        "|\n",
+        "#",
+        "!!int ",
+        "? ",
+        "\t",
+        "\0",
+        "\u{feff}",
+        "ü",
+        "🦀",
+        "---\n",
+        "...\n",
+        "%YAML 1.2\n",
+        "~",
+        ".inf",
+        "0x1f",
     ]);
     prop::collection::vec(word, 0..40).prop_map(|words| words.concat())
 }
@@ -178,13 +231,13 @@ proptest! {
 
     #[test]
     fn any_value_survives_the_resolved_form(value in "[^\0]{0,40}", name in "[A-Za-z_][A-Za-z0-9_]{0,8}") {
-        let manifest = serde_json::json!({
-            "environment": { name: value },
-            "agent": { "args": [value], "model": value },
-            "prompt": format!("p{value}"),
-        });
-        let project = parse(&manifest.to_string()).unwrap();
-        prop_assert_eq!(&project.sessions[0].agent.args[0], &value);
+        let mut project = parse("prompt: p").unwrap();
+        let session = &mut project.sessions[0];
+        session.environment.insert(name.clone(), value.clone());
+        session.labels.insert(name, value.clone());
+        session.agent.args = vec![value.clone(), "1.10".to_owned()];
+        session.agent.model = Some(value.clone());
+        session.prompt = Some(format!("{value}\n "));
         let resolved = to_yaml(&project);
         prop_assert_eq!(parse(&resolved).map_err(|wrong| wrong.render(false)), Ok(project));
     }
