@@ -151,6 +151,20 @@ fn every_key_of_the_schema_is_explained_and_its_examples_are_valid() {
 }
 
 #[test]
+fn a_prompt_fits_one_argument_or_goes_by_standard_input() {
+    assert!(parse("prompt: {file: prompts/longest.md}").is_ok());
+    assert!(parse("{mode: batch, prompt: {file: prompts/long.md}}").is_ok());
+    assert!(parse("prompt: {file: prompts/long.md}").is_err());
+}
+
+#[test]
+fn a_byte_order_mark_shifts_no_place() {
+    let wrong = parse("\u{feff}name: a\nmode: x\n").unwrap_err();
+    assert_eq!((wrong.list.len(), wrong.list[0].line, wrong.list[0].column), (1, 2, 7));
+    assert!(parse("\u{feff}name: a\n").is_ok());
+}
+
+#[test]
 fn an_escape_of_the_terminal_does_not_reach_it() {
     let shown = parse("\"a\\u001b[31m\": 1\nmode: \"\\u001b[2J\"\n").unwrap_err().render(false);
     assert!(!shown.contains('\u{1b}'), "{shown:?}");
@@ -219,6 +233,15 @@ fn fragments() -> impl Strategy<Value = String> {
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn long_texts_survive_the_resolved_form(text in "[ab \\n\\t#:'\"|>-]{0,400}") {
+        let mut project = parse("prompt: p").unwrap();
+        project.sessions[0].prompt = Some(format!("{text}p"));
+        project.sessions[0].environment.insert("A".to_owned(), text);
+        let resolved = to_yaml(&project);
+        prop_assert_eq!(parse(&resolved).map_err(|wrong| wrong.render(false)), Ok(project));
+    }
 
     #[test]
     fn arbitrary_text_never_panics(text in prop_oneof![".{0,200}", fragments()]) {

@@ -1,6 +1,7 @@
 //! Pure. Holds a manifest against the schema and puts every fault into words: unknown keys and words with the
 //! nearest right one, types found and expected, the remedy where there is one.
 
+use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 use jsonschema::error::{TypeKind, ValidationErrorKind};
@@ -84,7 +85,43 @@ fn misfit(error: &ValidationError<'_>, here: &str) -> bool {
 #[derive(Default)]
 struct Expected {
     words: Vec<String>,
-    types: Vec<&'static str>,
+    types: BTreeSet<JsonTypeName>,
+}
+
+/// The types in the order in which a sentence names them.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum JsonTypeName {
+    Text,
+    Whole,
+    Number,
+    Switch,
+    List,
+    Map,
+}
+
+impl JsonTypeName {
+    fn of(name: &str) -> Option<Self> {
+        Some(match name {
+            "string" => Self::Text,
+            "integer" => Self::Whole,
+            "number" => Self::Number,
+            "boolean" => Self::Switch,
+            "array" => Self::List,
+            "object" => Self::Map,
+            _ => return None,
+        })
+    }
+
+    fn words(self) -> &'static [&'static str] {
+        match self {
+            Self::Text => &["text"],
+            Self::Whole => &["a whole number"],
+            Self::Number => &["a number"],
+            Self::Switch => &["`true`", "`false`"],
+            Self::List => &["a list"],
+            Self::Map => &["a map"],
+        }
+    }
 }
 
 impl Expected {
@@ -111,44 +148,56 @@ impl Expected {
     }
 
     fn add_types(&mut self, kind: &TypeKind) {
-        let names: Vec<&'static str> = match kind {
-            TypeKind::Single(kind) => vec![named_type(kind.as_str())],
-            TypeKind::Multiple(kinds) => kinds.iter().map(|kind| named_type(kind.as_str())).collect(),
-        };
-        for name in names.into_iter().filter(|name| *name != "nothing") {
-            if !self.types.contains(&name) {
-                self.types.push(name);
+        match kind {
+            TypeKind::Single(kind) => self.types.extend(JsonTypeName::of(kind.as_str())),
+            TypeKind::Multiple(kinds) => {
+                self.types.extend(kinds.iter().filter_map(|kind| JsonTypeName::of(kind.as_str())));
             }
         }
     }
 
     fn words(mut self, found: &Value) -> Wrong {
         self.words.dedup();
-        let known = self.words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>();
         if let (Value::String(written), false) = (found, self.words.is_empty()) {
-            let wrong = Wrong::new(format!("{} is not one of {}", quoted(written), known.join(", ")));
-            return match nearest(written, self.words.iter().map(String::as_str)) {
-                Some(word) => wrong.help(format!("did you mean `{word}`?")),
-                None => wrong,
-            };
+            return not_one_of(written, &self.words);
         }
-        let types = self.types.iter().map(|name| (*name).to_owned());
-        let expected = known.into_iter().chain(types).collect::<Vec<_>>().join(" or ");
-        mistaken(&expected, found)
+        let mut expected: Vec<String> = self.words.iter().map(|word| format!("`{word}`")).collect();
+        expected.extend(self.types.iter().flat_map(|kind| kind.words()).map(|word| (*word).to_owned()));
+        let wrong = Wrong::new(format!("expected {}, found {}", enumerated(&expected), described(found)));
+        let only = |kind| self.types.len() == 1 && self.types.contains(&kind);
+        match found {
+            Value::Number(_) if self.types.contains(&JsonTypeName::Text) => {
+                wrong.help("quote it to make it text")
+            }
+            Value::Bool(_) if self.words.is_empty() && only(JsonTypeName::Text) => {
+                wrong.help("quote it to make it text")
+            }
+            Value::String(text) if only(JsonTypeName::Number) && text.parse::<f64>().is_ok() => {
+                wrong.help("leave the quotes out")
+            }
+            _ => wrong,
+        }
     }
 }
 
-/// A value of the wrong type.
-fn mistaken(expected: &str, found: &Value) -> Wrong {
-    let wrong = Wrong::new(format!("expected {expected}, found {}", described(found)));
-    match found {
-        Value::Number(_) | Value::Bool(_) if expected.contains("text") => {
-            wrong.help("put it in quotes to make it text")
-        }
-        Value::String(text) if expected == "a number" && text.parse::<f64>().is_ok() => {
-            wrong.help("leave the quotes out")
-        }
-        _ => wrong,
+/// A word that is none of the known ones.
+fn not_one_of(written: &str, words: &[String]) -> Wrong {
+    let known: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
+    let wrong = Wrong::new(match known.as_slice() {
+        [only] => format!("{} is not {only}", quoted(written)),
+        _ => format!("{} is not one of {}", quoted(written), known.join(", ")),
+    });
+    match nearest(written, words.iter().map(String::as_str)) {
+        Some(word) => wrong.help(format!("did you mean `{word}`?")),
+        None => wrong,
+    }
+}
+
+/// `a, b or c`.
+fn enumerated(words: &[String]) -> String {
+    match words {
+        [most @ .., last] if !most.is_empty() => format!("{} or {last}", most.join(", ")),
+        _ => words.concat(),
     }
 }
 
@@ -156,22 +205,10 @@ fn described(value: &Value) -> String {
     match value {
         Value::Null => "nothing".to_owned(),
         Value::Bool(value) => format!("`{value}`"),
-        Value::Number(number) => format!("the number `{number}`"),
+        Value::Number(_) => "a number".to_owned(),
         Value::String(text) => format!("the text {}", quoted(text)),
         Value::Array(_) => "a list".to_owned(),
         Value::Object(_) => "a map".to_owned(),
-    }
-}
-
-fn named_type(name: &str) -> &'static str {
-    match name {
-        "string" => "text",
-        "integer" => "a whole number",
-        "number" => "a number",
-        "boolean" => "`true` or `false`",
-        "array" => "a list",
-        "object" => "a map",
-        _ => "nothing",
     }
 }
 
@@ -189,17 +226,18 @@ fn words(error: &ValidationError<'_>) -> Wrong {
         }
         ValidationErrorKind::Pattern { .. } => {
             let rule = parent_schema(error).and_then(|schema| schema.get("patternErrorMessage"));
-            let rule = rule.and_then(Value::as_str).unwrap_or("another form");
-            Wrong::new(format!("expected {rule}, found {}", described(found)))
+            let wrong =
+                Wrong::new(format!("{} is not accepted here", quoted(found.as_str().unwrap_or_default())));
+            rule.and_then(Value::as_str).map_or(wrong.clone(), |rule| wrong.help(rule))
         }
         ValidationErrorKind::Required { property } => {
             Wrong::new(format!("the key `{}` is missing", property.as_str().unwrap_or_default()))
         }
         ValidationErrorKind::Minimum { limit } => {
-            Wrong::new(format!("{} is too small; the least is {limit}", described(found)))
+            Wrong::new(format!("{found} is too small; the least is {limit}"))
         }
         ValidationErrorKind::Maximum { limit } => {
-            Wrong::new(format!("{} is too large; the most is {limit}", described(found)))
+            Wrong::new(format!("{found} is too large; the most is {limit}"))
         }
         ValidationErrorKind::MinLength { .. } => {
             Wrong::new("an empty text").help("leave the key out instead")

@@ -144,6 +144,9 @@ impl<'a> Lines<'a> {
 
 /// A user's own text in backticks: short, and without what would disturb a terminal.
 pub fn quoted(text: &str) -> String {
+    if text.is_empty() {
+        return "an empty text".to_owned();
+    }
     let mut shown: String = text.chars().take(MAX_QUOTED).collect();
     if shown.len() < text.len() {
         shown.push('…');

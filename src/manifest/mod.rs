@@ -13,6 +13,7 @@ pub mod parse;
 pub mod path;
 pub mod prepare;
 pub mod project;
+pub mod prune;
 pub mod read;
 pub mod reference;
 pub mod resolve;

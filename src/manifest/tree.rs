@@ -6,6 +6,7 @@ use std::ops::Range;
 
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
+use serde_saphyr::budget::BudgetBreach;
 use serde_saphyr::{DuplicateKeyPolicy, Location, MessageFormatter, Options, Spanned, UserMessageFormatter};
 
 use super::diagnostic::Fault;
@@ -91,6 +92,10 @@ fn fault(error: &serde_saphyr::Error, text: &str) -> Fault {
     let error = error.without_snippet();
     let start = error.location().map_or(0, |location| offset(location, text));
     let length = text[start..].chars().next().map_or(0, char::len_utf8);
+    if matches!(error, serde_saphyr::Error::Budget { breach: BudgetBreach::Documents { .. }, .. }) {
+        return Fault::new(start..start + length, "a second document")
+            .help("a manifest is one; remove the `---`");
+    }
     let said = UserMessageFormatter.format_message(error);
     if said.contains("too large or too complex") || said.contains("recursion limit") {
         let message = "the manifest is too large, nests too deep or expands too far";
@@ -358,7 +363,6 @@ mod tests {
         for text in &hostile {
             let shown: String = text.chars().take(40).collect();
             let fault = read(text).expect_err(&shown);
-            println!("{shown:?} -> {} {fault:?}", &text[fault.span.clone()]);
             assert!(fault.span.end <= text.len() && !fault.message.is_empty());
         }
         assert!(started.elapsed() < std::time::Duration::from_secs(5), "{:?}", started.elapsed());

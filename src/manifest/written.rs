@@ -300,7 +300,7 @@ impl Short for Volume {
 }
 
 /// What the short form of a volume may be, as a person reads it.
-const VOLUME_RULE: &str = "`SOURCE:TARGET` or `SOURCE:TARGET:ro`";
+const VOLUME_RULE: &str = "a volume is `SOURCE:TARGET` or `SOURCE:TARGET:ro`";
 
 /// Limits of a container.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize, JsonSchema)]
