@@ -4,6 +4,7 @@
 pub mod branch;
 pub mod check;
 pub mod diagnostic;
+mod expected;
 pub mod finding;
 pub mod form;
 pub mod host;
@@ -25,5 +26,6 @@ pub mod source;
 pub mod suggest;
 pub mod tree;
 pub mod written;
+pub mod yaml;
 
 pub use parse::{parse, parse_in};

@@ -14,7 +14,8 @@ use super::prune::{Pruned, prune};
 use super::read::{Manifest, read};
 use super::resolve::{Broken, resolve};
 use super::settle::{Surroundings, settle};
-use super::tree::{self, Node};
+use super::tree::Node;
+use super::yaml;
 
 /// Reads, checks and resolves a manifest. `file` is absolute; `files` reads the prompts that it names.
 /// There is no home directory here: see `parse_in` for one.
@@ -29,7 +30,7 @@ pub fn parse(
 
 /// Reads, checks and resolves a manifest that stands at `file`, in the given surroundings.
 pub fn parse_in(file: &Path, text: &str, around: &Surroundings<'_>) -> Result<Project, Diagnostics> {
-    let mut tree = match tree::read(text) {
+    let mut tree = match yaml::read(text) {
         Ok(tree) => tree,
         Err(fault) => return Err(Diagnostics::new(file, text, vec![fault])),
     };
