@@ -70,3 +70,40 @@ pub fn remove_dir_all(path: &Path) -> Result<(), Error> {
         _ => Ok(()),
     }
 }
+
+/// Renames a file or a directory.
+pub fn rename(from: &Path, to: &Path) -> Result<(), Error> {
+    named(std::fs::rename(from, to), "move", from)
+}
+
+/// Makes an empty file with mode 0600 where there is none.
+pub fn touch_private(path: &Path) -> Result<(), Error> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let opened = std::fs::OpenOptions::new().append(true).create(true).mode(0o600).open(path);
+    named(opened, "create", path).map(drop)
+}
+
+/// The names in a directory, sorted; none where there is no directory.
+pub fn list(path: &Path) -> Result<Vec<String>, Error> {
+    let entries = match std::fs::read_dir(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        other => named(other, "list", path)?,
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        names.push(named(entry, "list", path)?.file_name().to_string_lossy().into_owned());
+    }
+    names.sort();
+    Ok(names)
+}
+
+/// Whether there is anything at a path, a link included.
+pub fn exists(path: &Path) -> bool {
+    std::fs::symlink_metadata(path).is_ok()
+}
+
+/// Opens a file of mode 0600 for appending.
+pub fn append(path: &Path) -> Result<std::fs::File, Error> {
+    use std::os::unix::fs::OpenOptionsExt;
+    named(std::fs::OpenOptions::new().append(true).create(true).mode(0o600).open(path), "open", path)
+}

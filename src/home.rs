@@ -89,9 +89,9 @@ impl SessionHome {
         self.0.join("spool")
     }
 
-    /// Mounted read-only at `/etc/claude-code`.
+    /// Mounted read-only at `/etc/claude-code` or `/etc/codex`: settings that the agent takes as its manager's.
     pub fn managed_settings(&self) -> PathBuf {
-        self.0.join("claude-code")
+        self.0.join("managed")
     }
 
     /// Mounted read-only at `/etc/clauderon`.

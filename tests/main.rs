@@ -1,3 +1,10 @@
-//! Tests.
+//! Every integration test, in one binary.
 
+mod backend;
 mod manifest;
+mod plan;
+mod render;
+mod session;
+mod support;
+mod tidy;
+mod worktree;

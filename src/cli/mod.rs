@@ -1,1 +1,80 @@
-//! To come.
+//! The command line: one file a verb. Here alone is printed, here alone are exit codes.
+
+pub mod args;
+mod attach;
+mod config;
+mod consent;
+mod context;
+mod daemon;
+mod down;
+mod events;
+mod exec;
+mod follow;
+mod ground;
+mod host;
+mod images;
+mod logs;
+mod loss;
+mod output;
+mod progress;
+mod ps;
+mod pull;
+mod report;
+mod status;
+mod stop;
+mod terminal;
+mod up;
+mod wait;
+
+use args::{Arguments, Command};
+use clap::CommandFactory;
+
+/// How a command that did not fail ends: the exit code.
+type Code = i32;
+
+/// Runs a command line and answers the exit code.
+pub fn run(arguments: Arguments) -> i32 {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let outcome = match runtime {
+        Ok(runtime) => {
+            let outcome = runtime.block_on(dispatch(arguments));
+            runtime.shutdown_background();
+            outcome
+        }
+        Err(error) => Err(crate::error::Error::failed("could not start the runtime").because(error)),
+    };
+    outcome.unwrap_or_else(|error| report::report(&error))
+}
+
+async fn dispatch(arguments: Arguments) -> Result<Code, crate::error::Error> {
+    let file = arguments.file.as_deref();
+    match arguments.command {
+        Command::Up(args) => up::run(file, &args).await,
+        Command::Plan(args) => up::plan(file, &args).await,
+        Command::Down(args) => down::run(file, &args).await,
+        Command::Ps(args) => ps::run(file, &args).await,
+        Command::Logs(args) => logs::run(file, &args).await,
+        Command::Attach(args) => attach::run(file, &args).await,
+        Command::Exec(args) => exec::run(file, args).await,
+        Command::Events(args) => events::run(file, &args).await,
+        Command::Wait(args) => wait::run(file, &args).await,
+        Command::Stop(args) => stop::stop(file, &args.sessions).await,
+        Command::Start(args) => stop::start(file, &args.sessions).await,
+        Command::Restart(args) => stop::restart(file, &args.sessions).await,
+        Command::Pull(args) => pull::run(file, &args.sessions).await,
+        Command::Validate => config::validate(file),
+        Command::Config(args) => config::config(file, &args),
+        Command::Schema => config::schema(),
+        Command::Daemon(args) => daemon::run(args).await,
+        Command::Completions { shell } => {
+            let mut text = Vec::new();
+            clap_complete::generate(shell, &mut Arguments::command(), "clauderon", &mut text);
+            output::bytes(&text);
+            Ok(0)
+        }
+        Command::Version => {
+            output::data(&format!("clauderon {}\n", env!("CARGO_PKG_VERSION")));
+            Ok(0)
+        }
+    }
+}

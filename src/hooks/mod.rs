@@ -1,1 +1,7 @@
-//! To come.
+//! What agents report: the endpoint, the spool of what found nobody, and what the agent is doing by all that.
+
+pub mod activity;
+pub mod endpoint;
+pub mod message;
+pub mod spool;
+pub mod token;

@@ -1,1 +1,7 @@
-//! To come.
+//! Pure. From what is to exist and what was observed to an ordered list of actions, each with its reason.
+//! A plan decides everything; applying it decides nothing.
+
+pub mod action;
+pub mod display;
+pub mod observed;
+pub mod up;

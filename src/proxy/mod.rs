@@ -1,1 +1,7 @@
-//! To come.
+//! The forward proxy behind a sealed session's socket. It tunnels, and refuses what the policy refuses.
+
+pub mod audit;
+mod connect;
+pub mod forward;
+pub mod policy;
+pub mod program;

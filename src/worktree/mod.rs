@@ -1,1 +1,24 @@
-//! To come.
+//! Checkouts of a session's own, the import of what an agent committed in them, and what their removal would lose.
+//! Whatever an agent may have written is read through `beneath`, never by path and never by a git program.
+//! Knows neither containers nor manifests.
+
+mod beneath;
+pub mod checkout;
+mod config;
+mod copy;
+pub mod create;
+pub mod error;
+mod files;
+pub mod import;
+pub mod lost;
+mod object;
+mod parent;
+pub mod prepare;
+mod publish;
+mod quarantine;
+mod record;
+mod refs;
+pub mod remove;
+mod status;
+mod transfer;
+mod verify;

@@ -1,0 +1,23 @@
+//! What applying a plan needs beside the backend: checkouts, files, the daemon. A trait, so that a plan can be
+//! walked in tests without any of them.
+
+use crate::error::Error;
+use crate::render::desired::Desired;
+use crate::render::facts::{CheckoutFacts, SessionFacts};
+use futures_util::future::BoxFuture;
+
+/// The ground that containers stand on.
+pub trait Ground: Send + Sync {
+    /// Makes a session's checkout, or adopts the one that is there.
+    fn checkout<'a>(&'a self, desired: &'a Desired) -> BoxFuture<'a, Result<CheckoutFacts, Error>>;
+
+    /// Writes what the container is shown, and has the daemon serve the session.
+    fn prepare<'a>(
+        &'a self,
+        desired: &'a Desired,
+        checkout: CheckoutFacts,
+    ) -> BoxFuture<'a, Result<SessionFacts, Error>>;
+
+    /// Brings a session's commits into the user's repository.
+    fn import<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<(), Error>>;
+}

@@ -1,0 +1,244 @@
+//! Docker's API, which Podman's socket speaks too.
+
+mod build;
+mod convert;
+pub mod stream;
+
+use super::{Answer, Backend, Error, Ran};
+use crate::manifest::project::Build;
+use crate::plan::observed::Observed;
+use crate::render::facts::ImageFacts;
+use crate::render::spec::ContainerSpec;
+use bollard::query_parameters as query;
+use futures_util::{FutureExt, StreamExt, TryStreamExt};
+use std::collections::HashMap;
+use std::time::Duration;
+
+/// The label that every container of ours carries.
+const LABEL: &str = "clauderon.id";
+
+/// A connection to one engine.
+#[derive(Clone, Debug)]
+pub struct Docker {
+    client: bollard::Docker,
+    address: String,
+}
+
+impl Docker {
+    /// Connects to the engine at an address such as `unix:///var/run/docker.sock`. Nothing is sent yet.
+    pub fn connect(address: &str) -> Result<Self, Error> {
+        let unreachable = |source: bollard::errors::Error| Error::Unreachable {
+            address: address.to_owned(),
+            source: Box::new(source),
+        };
+        let client = bollard::Docker::connect_with_unix(address, 120, bollard::API_DEFAULT_VERSION)
+            .map_err(unreachable)?;
+        Ok(Self { client, address: address.to_owned() })
+    }
+
+    /// The client itself, for streams.
+    pub fn client(&self) -> &bollard::Docker {
+        &self.client
+    }
+
+    fn failed(&self, verb: &'static str, name: &str, source: bollard::errors::Error) -> Error {
+        match &source {
+            bollard::errors::Error::DockerResponseServerError { .. } => {
+                Error::Engine { verb, name: name.to_owned(), source: Box::new(source) }
+            }
+            _ => Error::Unreachable { address: self.address.clone(), source: Box::new(source) },
+        }
+    }
+
+    async fn wait(&self, name: &str) -> Result<i64, Error> {
+        let mut ends = self.client.wait_container(name, None::<query::WaitContainerOptions>);
+        match ends.next().await {
+            Some(Ok(end)) => Ok(end.status_code),
+            Some(Err(bollard::errors::Error::DockerContainerWaitError { code, .. })) => Ok(code),
+            Some(Err(error)) => Err(self.failed("wait for", name, error)),
+            None => Ok(0),
+        }
+    }
+
+    async fn output(&self, name: &str, tail: &str) -> Result<String, Error> {
+        let options = query::LogsOptionsBuilder::default().stdout(true).stderr(true).tail(tail).build();
+        let mut output = String::new();
+        let mut logs = self.client.logs(name, Some(options));
+        while let Some(line) = logs.try_next().await.map_err(|error| self.failed("read", name, error))? {
+            output.push_str(&String::from_utf8_lossy(&line.into_bytes()));
+            if output.len() > 1 << 20 {
+                break;
+            }
+        }
+        Ok(output)
+    }
+
+    async fn create_container(&self, spec: &ContainerSpec) -> Result<String, Error> {
+        let options = query::CreateContainerOptionsBuilder::default().name(&spec.name).build();
+        match self.client.create_container(Some(options), convert::body(spec)).await {
+            Ok(created) => Ok(created.id),
+            Err(error) if status(&error) == Some(409) => Err(Error::NameTaken { name: spec.name.clone() }),
+            Err(error) => Err(self.failed("create", &spec.name, error)),
+        }
+    }
+
+    async fn start_container(&self, name: &str) -> Result<(), Error> {
+        match self.client.start_container(name, None::<query::StartContainerOptions>).await {
+            Err(error) if status(&error) == Some(304) => Ok(()),
+            Err(error) => Err(missing_program(&error).unwrap_or_else(|| self.failed("start", name, error))),
+            Ok(()) => Ok(()),
+        }
+    }
+
+    async fn remove_container(&self, name: &str) -> Result<(), Error> {
+        let options = query::RemoveContainerOptionsBuilder::default().force(true).v(false).build();
+        match self.client.remove_container(name, Some(options)).await {
+            Err(error) if status(&error) == Some(404) => Ok(()),
+            // Another caller is removing it at this moment.
+            Err(error) if status(&error) == Some(409) => Ok(()),
+            other => other.map_err(|error| self.failed("remove", name, error)),
+        }
+    }
+
+    async fn once(&self, spec: &ContainerSpec, limit: Duration) -> Result<Ran, Error> {
+        let id = self.create_container(spec).await?;
+        let run = async {
+            self.start_container(&id).await?;
+            let code = self.wait(&id).await?;
+            let output = self.output(&id, "all").await?;
+            // The engine's init starts the program: its failure is no error of the start call.
+            if code == 127 && output.contains("[FATAL tini") {
+                return Err(Error::NoProgram { program: spec.argv.first().cloned().unwrap_or_default() });
+            }
+            Ok(Ran { code, output })
+        };
+        let timed_out = || Error::TimedOut { what: format!("`{}`", spec.argv.join(" ")), limit };
+        let ran = tokio::time::timeout(limit, run).await.unwrap_or_else(|_| Err(timed_out()));
+        self.remove_container(&id).await?;
+        ran
+    }
+}
+
+/// The HTTP status of an engine's refusal.
+fn status(error: &bollard::errors::Error) -> Option<u16> {
+    match error {
+        bollard::errors::Error::DockerResponseServerError { status_code, .. } => Some(*status_code),
+        _ => None,
+    }
+}
+
+/// The engine names the program that it did not find: `exec: "bash": executable file not found in $PATH`.
+fn missing_program(error: &bollard::errors::Error) -> Option<Error> {
+    let bollard::errors::Error::DockerResponseServerError { message, .. } = error else { return None };
+    if !message.contains("executable file not found") && !message.contains("no such file or directory") {
+        return None;
+    }
+    let program = message.split("exec: \"").nth(1)?.split('"').next()?.to_owned();
+    Some(Error::NoProgram { program })
+}
+
+impl Backend for Docker {
+    fn observe(&self) -> Answer<'_, Observed> {
+        async {
+            let filters = HashMap::from([("label", vec![LABEL])]);
+            let options = query::ListContainersOptionsBuilder::default().all(true).filters(&filters).build();
+            let list = self.client.list_containers(Some(options)).await;
+            let list = list.map_err(|error| self.failed("list", "containers", error))?;
+            let mut containers: Vec<_> = list.into_iter().map(convert::container).collect();
+            containers.sort_by(|left, right| left.name.cmp(&right.name));
+            Ok(Observed { containers })
+        }
+        .boxed()
+    }
+
+    fn image<'a>(&'a self, reference: &'a str) -> Answer<'a, Option<ImageFacts>> {
+        async move {
+            match self.client.inspect_image(reference).await {
+                Ok(image) => Ok(Some(convert::image(reference, image))),
+                Err(error) if status(&error) == Some(404) => Ok(None),
+                Err(error) => Err(self.failed("inspect", reference, error)),
+            }
+        }
+        .boxed()
+    }
+
+    fn pull<'a>(&'a self, reference: &'a str) -> Answer<'a, ()> {
+        async move {
+            let (name, tag) = convert::name_and_tag(reference);
+            let options = query::CreateImageOptionsBuilder::default().from_image(name).tag(tag).build();
+            let mut progress = self.client.create_image(Some(options), None, None);
+            while let Some(step) = progress.next().await {
+                step.map_err(|source| Error::Pull {
+                    reference: reference.to_owned(),
+                    source: Box::new(source),
+                })?;
+            }
+            Ok(())
+        }
+        .boxed()
+    }
+
+    fn build<'a>(&'a self, build: &'a Build, reference: &'a str) -> Answer<'a, ()> {
+        build::build(self, build, reference).boxed()
+    }
+
+    fn create_volume<'a>(&'a self, name: &'a str) -> Answer<'a, bool> {
+        async move {
+            match self.client.inspect_volume(name).await {
+                Ok(_) => return Ok(false),
+                Err(error) if status(&error) == Some(404) => {}
+                Err(error) => return Err(self.failed("inspect", name, error)),
+            }
+            let body = bollard::models::VolumeCreateRequest {
+                name: Some(name.to_owned()),
+                labels: Some(HashMap::from([("clauderon.volume".to_owned(), String::new())])),
+                ..Default::default()
+            };
+            let made = self.client.create_volume(body).await;
+            made.map(|_| true).map_err(|error| self.failed("create", name, error))
+        }
+        .boxed()
+    }
+
+    fn remove_volume<'a>(&'a self, name: &'a str) -> Answer<'a, ()> {
+        async move {
+            match self.client.remove_volume(name, None::<query::RemoveVolumeOptions>).await {
+                Err(error) if status(&error) == Some(404) => Ok(()),
+                other => other.map_err(|error| self.failed("remove", name, error)),
+            }
+        }
+        .boxed()
+    }
+
+    fn create<'a>(&'a self, spec: &'a ContainerSpec) -> Answer<'a, String> {
+        self.create_container(spec).boxed()
+    }
+
+    fn start<'a>(&'a self, name: &'a str) -> Answer<'a, ()> {
+        self.start_container(name).boxed()
+    }
+
+    fn stop<'a>(&'a self, name: &'a str, grace: Duration) -> Answer<'a, ()> {
+        async move {
+            let seconds = i32::try_from(grace.as_secs()).unwrap_or(i32::MAX);
+            let options = query::StopContainerOptionsBuilder::default().t(seconds).build();
+            match self.client.stop_container(name, Some(options)).await {
+                Err(error) if matches!(status(&error), Some(304 | 404)) => Ok(()),
+                other => other.map_err(|error| self.failed("stop", name, error)),
+            }
+        }
+        .boxed()
+    }
+
+    fn remove<'a>(&'a self, name: &'a str) -> Answer<'a, ()> {
+        self.remove_container(name).boxed()
+    }
+
+    fn run_once<'a>(&'a self, spec: &'a ContainerSpec, limit: Duration) -> Answer<'a, Ran> {
+        self.once(spec, limit).boxed()
+    }
+
+    fn tail<'a>(&'a self, name: &'a str, lines: usize) -> Answer<'a, String> {
+        async move { self.output(name, &lines.to_string()).await }.boxed()
+    }
+}

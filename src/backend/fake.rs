@@ -1,0 +1,194 @@
+//! A backend in memory: records each call and can fail at any of them, for what a real engine will not be
+//! provoked into.
+
+use super::{Answer, Backend, Error, Ran};
+use crate::manifest::project::Build;
+use crate::plan::observed::{Container, ContainerState, Observed};
+use crate::render::facts::ImageFacts;
+use crate::render::spec::ContainerSpec;
+use futures_util::FutureExt;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// A backend in memory.
+#[derive(Debug, Default)]
+pub struct Fake {
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    containers: BTreeMap<String, Container>,
+    volumes: BTreeSet<String>,
+    images: BTreeMap<String, ImageFacts>,
+    calls: Vec<String>,
+    fail_at: Option<usize>,
+}
+
+impl Fake {
+    /// A backend that holds one image.
+    pub fn with_image(reference: &str, id: &str) -> Self {
+        let fake = Self::default();
+        fake.add_image(reference, id);
+        fake
+    }
+
+    /// Gives the backend an image, or another content under the same reference.
+    pub fn add_image(&self, reference: &str, id: &str) {
+        let facts = ImageFacts { reference: reference.to_owned(), id: id.to_owned(), ..Default::default() };
+        self.lock().images.insert(reference.to_owned(), facts);
+    }
+
+    /// Makes the call of this number (from 1, counted from now) fail, and no other.
+    pub fn fail_at(&self, call: usize) {
+        let mut state = self.lock();
+        state.calls.clear();
+        state.fail_at = Some(call);
+    }
+
+    /// The calls since the last `fail_at` or `take_calls`.
+    pub fn take_calls(&self) -> Vec<String> {
+        std::mem::take(&mut self.lock().calls)
+    }
+
+    /// Sets what a container is doing, as if it happened behind our back.
+    pub fn set_state(&self, name: &str, state: ContainerState) {
+        if let Some(container) = self.lock().containers.get_mut(name) {
+            container.state = state;
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn call<T>(
+        &self,
+        verb: &'static str,
+        name: &str,
+        act: impl FnOnce(&mut State) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let mut state = self.lock();
+        state.calls.push(format!("{verb} {name}"));
+        if state.fail_at == Some(state.calls.len()) {
+            return Err(refusal(verb, name, "told to fail"));
+        }
+        act(&mut state)
+    }
+}
+
+fn refusal(verb: &'static str, name: &str, why: &str) -> Error {
+    Error::Engine { verb, name: name.to_owned(), source: why.into() }
+}
+
+impl State {
+    fn set(&mut self, verb: &'static str, name: &str, to: ContainerState) -> Result<(), Error> {
+        let container =
+            self.containers.get_mut(name).ok_or_else(|| refusal(verb, name, "no such container"))?;
+        container.state = to;
+        Ok(())
+    }
+}
+
+impl Backend for Fake {
+    fn observe(&self) -> Answer<'_, Observed> {
+        let observed = self.call("observe", "", |state| {
+            Ok(Observed { containers: state.containers.values().cloned().collect() })
+        });
+        async { observed }.boxed()
+    }
+
+    fn image<'a>(&'a self, reference: &'a str) -> Answer<'a, Option<ImageFacts>> {
+        let image = self.call("image", reference, |state| Ok(state.images.get(reference).cloned()));
+        async { image }.boxed()
+    }
+
+    fn pull<'a>(&'a self, reference: &'a str) -> Answer<'a, ()> {
+        let pulled = self.call("pull", reference, |state| {
+            if state.images.contains_key(reference) {
+                return Ok(());
+            }
+            Err(Error::Pull { reference: reference.to_owned(), source: "no registry".into() })
+        });
+        async { pulled }.boxed()
+    }
+
+    fn build<'a>(&'a self, _: &'a Build, reference: &'a str) -> Answer<'a, ()> {
+        let built = self.call("build", reference, |state| {
+            let facts = ImageFacts {
+                reference: reference.to_owned(),
+                id: format!("sha256:built-{reference}"),
+                ..Default::default()
+            };
+            state.images.insert(reference.to_owned(), facts);
+            Ok(())
+        });
+        async { built }.boxed()
+    }
+
+    fn create_volume<'a>(&'a self, name: &'a str) -> Answer<'a, bool> {
+        let new = self.call("create-volume", name, |state| Ok(state.volumes.insert(name.to_owned())));
+        async move { new }.boxed()
+    }
+
+    fn remove_volume<'a>(&'a self, name: &'a str) -> Answer<'a, ()> {
+        let removed = self.call("remove-volume", name, |state| {
+            state.volumes.remove(name);
+            Ok(())
+        });
+        async { removed }.boxed()
+    }
+
+    fn create<'a>(&'a self, spec: &'a ContainerSpec) -> Answer<'a, String> {
+        let created = self.call("create", &spec.name, |state| {
+            if state.containers.contains_key(&spec.name) {
+                return Err(Error::NameTaken { name: spec.name.clone() });
+            }
+            let container = Container {
+                backend_id: spec.name.clone(),
+                name: spec.name.clone(),
+                image: spec.image.clone(),
+                labels: spec.labels.clone(),
+                ..Default::default()
+            };
+            state.containers.insert(spec.name.clone(), container);
+            Ok(spec.name.clone())
+        });
+        async { created }.boxed()
+    }
+
+    fn start<'a>(&'a self, name: &'a str) -> Answer<'a, ()> {
+        let started = self.call("start", name, |state| state.set("start", name, ContainerState::Running));
+        async { started }.boxed()
+    }
+
+    fn stop<'a>(&'a self, name: &'a str, _: Duration) -> Answer<'a, ()> {
+        let stopped = self.call("stop", name, |state| {
+            if state.containers.contains_key(name) {
+                state.set("stop", name, ContainerState::Exited(143))?;
+            }
+            Ok(())
+        });
+        async { stopped }.boxed()
+    }
+
+    fn remove<'a>(&'a self, name: &'a str) -> Answer<'a, ()> {
+        let removed = self.call("remove", name, |state| {
+            state.containers.remove(name);
+            Ok(())
+        });
+        async { removed }.boxed()
+    }
+
+    fn run_once<'a>(&'a self, spec: &'a ContainerSpec, _: Duration) -> Answer<'a, Ran> {
+        let programs = "bash curl git claude codex";
+        let ran = self.call("run-once", &spec.name, |_| Ok(Ran { code: 0, output: programs.to_owned() }));
+        async { ran }.boxed()
+    }
+
+    fn tail<'a>(&'a self, name: &'a str, _: usize) -> Answer<'a, String> {
+        let tail = self.call("tail", name, |_| Ok(String::new()));
+        async { tail }.boxed()
+    }
+}

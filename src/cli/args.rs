@@ -1,0 +1,265 @@
+//! The command line as clap reads it: types only.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// Compose for AI coding agents: declarative Claude Code and Codex sessions in sealed containers.
+#[derive(Debug, Parser)]
+#[command(name = "clauderon", version, max_term_width = 100, disable_help_subcommand = true)]
+pub struct Arguments {
+    /// The manifest; else `clauderon.yaml` here or above, up to the repository's root
+    #[arg(short = 'f', long, value_name = "FILE")]
+    pub file: Option<PathBuf>,
+    /// What to do
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Bring the sessions of the manifest up, changing only what differs
+    Up(Up),
+    /// Remove the containers; checkouts, volumes and conversations stay
+    Down(Down),
+    /// Show what `up` would do, and why
+    Plan(Plan),
+    /// Show the sessions
+    #[command(alias = "list", alias = "ls")]
+    Ps(Ps),
+    /// Show what sessions print
+    Logs(Logs),
+    /// Attach to a session's terminal; ctrl-p ctrl-q leaves it running
+    Attach(Attach),
+    /// Run a command in a session's container; without one, bash
+    Exec(Exec),
+    /// Show what agents, engine and clauderon report
+    Events(Events),
+    /// Wait until a session has come to a state
+    Wait(Wait),
+    /// Stop sessions; `start` goes on with the conversation
+    Stop(Sessions),
+    /// Start stopped sessions
+    Start(Sessions),
+    /// Stop and start sessions
+    Restart(Sessions),
+    /// Bring the agents' commits into the repository now
+    Pull(Sessions),
+    /// Check the manifest
+    Validate,
+    /// Print the manifest with every default filled in
+    Config(Config),
+    /// Print the JSON schema of the manifest
+    Schema,
+    /// Run the daemon in the foreground, or look at it
+    Daemon(Daemon),
+    /// Print completions for a shell
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the version
+    Version,
+}
+
+/// `up`.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Up {
+    /// Return once the sessions are started
+    #[arg(short, long)]
+    pub detach: bool,
+    /// Return once every session has reported its start, or has ended well
+    #[arg(long)]
+    pub wait: bool,
+    /// How long `--wait` waits, such as `90s` or `2m`
+    #[arg(long, default_value = "2m", value_name = "TIME", value_parser = duration)]
+    pub wait_timeout: std::time::Duration,
+    /// Replace the containers though nothing changed
+    #[arg(long)]
+    pub recreate: bool,
+    /// Agree to what the manifest takes from the host
+    #[arg(short, long)]
+    pub yes: bool,
+    /// Show what would be done, and do nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// These alone
+    pub sessions: Vec<String>,
+}
+
+/// `down`.
+#[derive(Args, Debug)]
+pub struct Down {
+    /// Remove the checkouts too; refused where something is nowhere else
+    #[arg(long)]
+    pub checkouts: bool,
+    /// Remove the volumes of the project too
+    #[arg(long)]
+    pub volumes: bool,
+    /// Remove what would be lost
+    #[arg(long)]
+    pub force: bool,
+    /// These alone
+    pub sessions: Vec<String>,
+}
+
+/// `plan`.
+#[derive(Args, Debug)]
+pub struct Plan {
+    /// Exit with 5 when there is something to do
+    #[arg(long)]
+    pub exit_code: bool,
+    /// How to print
+    #[arg(long, default_value = "text")]
+    pub format: Format,
+    /// These alone
+    pub sessions: Vec<String>,
+}
+
+/// `ps`.
+#[derive(Args, Debug)]
+pub struct Ps {
+    /// The sessions of every project
+    #[arg(short, long)]
+    pub all: bool,
+    /// How to print
+    #[arg(long, default_value = "text")]
+    pub format: Format,
+}
+
+/// `logs`.
+#[derive(Args, Debug)]
+pub struct Logs {
+    /// Go on with what comes
+    #[arg(short, long)]
+    pub follow: bool,
+    /// Only the last lines
+    #[arg(long, default_value = "all", value_name = "LINES")]
+    pub tail: String,
+    /// These alone
+    pub sessions: Vec<String>,
+}
+
+/// `attach`.
+#[derive(Args, Debug)]
+pub struct Attach {
+    /// The keys that leave the session running
+    #[arg(long, value_name = "KEYS")]
+    pub detach_keys: Option<String>,
+    /// The session
+    pub session: String,
+}
+
+/// `exec`.
+#[derive(Args, Debug)]
+pub struct Exec {
+    /// No terminal, though there is one
+    #[arg(short = 'T', long)]
+    pub no_tty: bool,
+    /// The session
+    pub session: String,
+    /// The command; without one, bash
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    pub command: Vec<String>,
+}
+
+/// `events`.
+#[derive(Args, Debug)]
+pub struct Events {
+    /// Go on with what comes
+    #[arg(short, long)]
+    pub follow: bool,
+    /// The sessions of every project
+    #[arg(short, long)]
+    pub all: bool,
+    /// How to print
+    #[arg(long, default_value = "text")]
+    pub format: Format,
+    /// These alone
+    pub sessions: Vec<String>,
+}
+
+/// `wait`.
+#[derive(Args, Debug)]
+pub struct Wait {
+    /// The session
+    pub session: String,
+    /// The state
+    #[arg(long = "for", value_name = "STATE")]
+    pub state: WaitFor,
+    /// How long, such as `90s` or `2m`; without it, for ever
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub timeout: Option<std::time::Duration>,
+}
+
+/// What `wait` waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum WaitFor {
+    /// The agent has finished its turn.
+    Idle,
+    /// The agent waits for a person.
+    Waiting,
+    /// The container has ended.
+    Exited,
+}
+
+/// Sessions by name.
+#[derive(Args, Debug)]
+pub struct Sessions {
+    /// These alone
+    pub sessions: Vec<String>,
+}
+
+/// `config`.
+#[derive(Args, Debug)]
+pub struct Config {
+    /// How to print
+    #[arg(long, default_value = "yaml")]
+    pub format: ConfigFormat,
+}
+
+/// How `config` prints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ConfigFormat {
+    /// As a manifest.
+    Yaml,
+    /// As JSON.
+    Json,
+}
+
+/// `daemon`.
+#[derive(Args, Debug)]
+pub struct Daemon {
+    /// Serve hooks on this port of 127.0.0.1 too
+    #[arg(long, value_name = "PORT")]
+    pub http_port: Option<u16>,
+    /// Leave the caller's session
+    #[arg(long, hide = true)]
+    pub detached: bool,
+    /// Look at it, or stop it
+    #[command(subcommand)]
+    pub command: Option<DaemonCommand>,
+}
+
+/// What is done with a running daemon.
+#[derive(Debug, Subcommand)]
+pub enum DaemonCommand {
+    /// Show the running daemon
+    Status,
+    /// Stop the running daemon; sessions go on and their events wait
+    Stop,
+}
+
+/// How data is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people.
+    Text,
+    /// Stable, for programs.
+    Json,
+}
+
+fn duration(text: &str) -> Result<std::time::Duration, String> {
+    let parsed: jiff::SignedDuration = text.parse().map_err(|_| "a time such as `90s` or `2m`".to_owned())?;
+    parsed.try_into().map_err(|_| "a time that is not negative".to_owned())
+}

@@ -1,0 +1,139 @@
+//! What nearly every command begins with: the manifest, the engine, one look at it.
+
+use super::images::engine_error;
+use super::{host, output};
+use crate::backend::Backend;
+use crate::backend::docker::Docker;
+use crate::error::{Error, Kind};
+use crate::home::Home;
+use crate::manifest::project::{Project, Session};
+use crate::manifest::source;
+use crate::plan::observed::{Container, Observed};
+use crate::render::identity::{owner, session_id};
+use std::path::{Path, PathBuf};
+
+/// The manifest's path, given or found.
+pub fn manifest_path(file: Option<&Path>) -> Result<PathBuf, Error> {
+    if let Some(file) = file {
+        return std::path::absolute(file).map_err(|error| {
+            Error::new(Kind::Usage, format!("`{}` is no path", file.display())).because(error)
+        });
+    }
+    let here = std::env::current_dir()
+        .map_err(|error| Error::failed("the working directory is gone").because(error))?;
+    source::discover(&here).map_err(unread)
+}
+
+/// A manifest that is not there, or no text.
+fn unread(error: source::Error) -> Error {
+    let failed = Error::new(Kind::Usage, error.to_string());
+    let failed = match error.hint() {
+        Some(hint) => failed.hint(hint),
+        None => failed,
+    };
+    match std::error::Error::source(&error) {
+        Some(source) => failed.because(source.to_string()),
+        None => failed,
+    }
+}
+
+/// The project of the manifest, resolved.
+pub fn project(file: Option<&Path>) -> Result<Project, Error> {
+    let path = manifest_path(file)?;
+    source::load(&path).map_err(|error| match error {
+        source::LoadError::Invalid(diagnostics) => {
+            let text = diagnostics.render(output::colour());
+            Error::new(Kind::Usage, text.trim_end().to_owned())
+        }
+        source::LoadError::Unread(error) => unread(error),
+    })
+}
+
+/// The sessions that a command line names, or all.
+pub fn chosen<'a>(project: &'a Project, names: &[String]) -> Result<Vec<&'a Session>, Error> {
+    for name in names {
+        if !project.sessions.iter().any(|session| session.name == *name) {
+            return Err(unknown(name, project.sessions.iter().map(|session| session.name.as_str())));
+        }
+    }
+    let wanted = |session: &&Session| names.is_empty() || names.contains(&session.name);
+    Ok(project.sessions.iter().filter(wanted).collect())
+}
+
+fn unknown<'a>(name: &str, known: impl Iterator<Item = &'a str> + Clone) -> Error {
+    let error = Error::new(Kind::Usage, format!("there is no session `{name}`"));
+    let near = known
+        .clone()
+        .max_by(|left, right| strsim::jaro_winkler(left, name).total_cmp(&strsim::jaro_winkler(right, name)));
+    match near.filter(|near| strsim::jaro_winkler(near, name) > 0.8) {
+        Some(near) => error.hint(format!("did you mean `{near}`?")),
+        None => {
+            let known: Vec<String> = known.map(|name| format!("`{name}`")).collect();
+            error.hint(format!("the sessions are {}", known.join(", ")))
+        }
+    }
+}
+
+/// A connection to the engine, and what it holds.
+pub struct Engine {
+    /// The engine.
+    pub docker: Docker,
+    /// What it holds of ours, of every project.
+    pub observed: Observed,
+    /// Who we are in labels.
+    pub owner: String,
+    /// Where state is kept.
+    pub home: Home,
+}
+
+/// Connects and looks.
+pub async fn engine() -> Result<Engine, Error> {
+    let home = host::home()?;
+    let docker = Docker::connect(&host::engine()).map_err(engine_error)?;
+    let observed = docker.observe().await.map_err(engine_error)?;
+    let owner = owner(rustix::process::getuid().as_raw(), home.path());
+    Ok(Engine { docker, observed, owner, home })
+}
+
+impl Engine {
+    /// The id of a session of a project.
+    pub fn id(&self, project: &Project, session: &str) -> String {
+        session_id(&self.owner, project, session)
+    }
+
+    /// Every container of a project, those whose session left the manifest too.
+    pub fn of_project(&self, project: &Project) -> Vec<&Container> {
+        let root = project.root.display().to_string();
+        let ours = |container: &&Container| {
+            container.label("project") == project.name
+                && container.label("root") == root
+                && container.label("owner") == self.owner
+        };
+        self.observed.containers.iter().filter(ours).collect()
+    }
+
+    /// The containers that a command line names, or all of the project.
+    pub fn chosen(&self, project: &Project, names: &[String]) -> Result<Vec<&Container>, Error> {
+        let containers = self.of_project(project);
+        let known = || {
+            let declared = project.sessions.iter().map(|session| session.name.as_str());
+            declared.chain(containers.iter().map(|container| container.label("session")))
+        };
+        if let Some(name) = names.iter().find(|name| !known().any(|known| known == name.as_str())) {
+            return Err(unknown(name, known().collect::<Vec<_>>().into_iter()));
+        }
+        let wanted = |container: &&Container| {
+            names.is_empty() || names.iter().any(|name| name == container.label("session"))
+        };
+        Ok(containers.into_iter().filter(wanted).collect())
+    }
+
+    /// The one container of a session.
+    pub fn one(&self, project: &Project, name: &str) -> Result<&Container, Error> {
+        let found = self.chosen(project, &[name.to_owned()])?;
+        found.into_iter().next().ok_or_else(|| {
+            Error::failed(format!("session `{name}` has no container"))
+                .hint(format!("`clauderon up {name}` makes it"))
+        })
+    }
+}

@@ -1,0 +1,144 @@
+//! `down`: takes containers away; checkouts and volumes only when asked, and never what would be lost.
+
+use super::args::Down;
+use super::context::{self, Engine};
+use super::ground::{self, Local};
+use super::images::engine_error;
+use super::{Code, host, output, progress, up};
+use crate::apply::{Context, apply};
+use crate::backend::Backend;
+use crate::daemon::record::Record;
+use crate::error::{Error, Kind};
+use crate::manifest::project::{Project, VolumeSource};
+use crate::plan::up::down;
+use crate::render::mounts::cache_volumes;
+use crate::worktree;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+/// `clauderon down`.
+pub async fn run(file: Option<&Path>, args: &Down) -> Result<Code, Error> {
+    let project = context::project(file)?;
+    let engine = context::engine().await?;
+    let records = records(&engine, &project, args)?;
+    let plan = down(&engine.chosen_or_recorded(&project, &args.sessions, &records)?);
+    let display = progress::Display::new();
+    let report = |news| display.show(news);
+    let host = host::identity(&engine.home);
+    let images = BTreeMap::new();
+    let ground = Local::new(&project, &host, &engine.docker, &images);
+    let context = Context {
+        backend: &engine.docker,
+        ground: &ground,
+        project: &project,
+        desired: &[],
+        host: &host,
+        report: &report,
+    };
+    up::fail(apply(&context, &plan).await)?;
+    let ids: Vec<String> = plan.sessions.iter().map(|session| session.id.clone()).collect();
+    ground::forget(&engine.home, &ids).await?;
+    if args.checkouts {
+        remove_checkouts(&engine, &records, args.force).await?;
+    }
+    if args.volumes {
+        remove_volumes(&engine, &project, args).await?;
+    }
+    if plan.is_empty() {
+        output::say(&format!("{}: nothing is up", project.name));
+    }
+    Ok(0)
+}
+
+/// The records of the project's sessions, of those that left the manifest too.
+fn records(engine: &Engine, project: &Project, args: &Down) -> Result<Vec<Record>, Error> {
+    let all = ground::records(&engine.home)?;
+    let ours = all.into_iter().filter(|record| record.root == project.root && record.project == project.name);
+    Ok(ours.filter(|record| args.sessions.is_empty() || args.sessions.contains(&record.session)).collect())
+}
+
+impl Engine {
+    /// The named containers; a session that has only its checkout left is no mistake of the caller's.
+    fn chosen_or_recorded(
+        &self,
+        project: &Project,
+        names: &[String],
+        records: &[Record],
+    ) -> Result<Vec<&crate::plan::observed::Container>, Error> {
+        let rest: Vec<String> = names
+            .iter()
+            .filter(|name| !records.iter().any(|record| record.session == **name))
+            .cloned()
+            .collect();
+        if !rest.is_empty() {
+            self.chosen(project, &rest)?;
+        }
+        let wanted = |session: &str| names.is_empty() || names.iter().any(|name| name == session);
+        Ok(self
+            .of_project(project)
+            .into_iter()
+            .filter(|container| wanted(container.label("session")))
+            .collect())
+    }
+}
+
+async fn remove_checkouts(engine: &Engine, records: &[Record], force: bool) -> Result<(), Error> {
+    let mut losses = Vec::new();
+    for record in records {
+        let found = blocking(record, ground::losses).await?;
+        losses.extend(found.into_iter().map(|loss| format!("\n  {}: {loss}", record.session)));
+    }
+    if !losses.is_empty() && !force {
+        return Err(Error::new(
+            Kind::Refused,
+            format!("the checkouts hold what is nowhere else:{}", losses.concat()),
+        )
+        .hint("commit it in the checkout and run `clauderon pull`, or agree to lose it with `--force`"));
+    }
+    for record in records {
+        blocking(record, ground::remove_checkout).await?;
+        output::say(&format!(" Checkout of {} removed", record.session));
+    }
+    let _ = engine;
+    Ok(())
+}
+
+async fn blocking<T: Send + 'static>(
+    record: &Record,
+    act: fn(&Record) -> Result<T, worktree::error::Error>,
+) -> Result<T, Error> {
+    let record = record.clone();
+    let session = record.session.clone();
+    let done = tokio::task::spawn_blocking(move || act(&record)).await;
+    let done = done.map_err(|error| Error::failed("a task ended early").because(error))?;
+    done.map_err(|error| {
+        Error::failed(format!("session `{session}`: the checkout could not be looked at")).because(error)
+    })
+}
+
+/// The volumes of the project and of its sessions; those that all projects share stay.
+async fn remove_volumes(engine: &Engine, project: &Project, args: &Down) -> Result<(), Error> {
+    let mut names = BTreeSet::new();
+    for session in &project.sessions {
+        if !args.sessions.is_empty() && !args.sessions.contains(&session.name) {
+            continue;
+        }
+        let caches =
+            session.caches.iter().flat_map(|cache| cache_volumes(cache, &project.name, &session.name));
+        names.extend(
+            caches
+                .map(|(name, _)| name)
+                .filter(|name| name.starts_with(&format!("clauderon-{}-", project.name))),
+        );
+        for volume in &session.volumes {
+            if let VolumeSource::Named(name) = &volume.source {
+                names.insert(format!("clauderon-{}-{name}", project.name));
+            }
+        }
+    }
+    for name in names {
+        engine.docker.remove_volume(&name).await.map_err(engine_error)?;
+        output::say(&format!(" Volume {name} removed"));
+    }
+    Ok(())
+}

@@ -1,0 +1,89 @@
+//! `events`: what agents, engine and clauderon report, in order.
+
+use super::args::{Events, Format};
+use super::context::Engine;
+use super::{Code, context, output, status};
+use crate::error::Error;
+use crate::store::{Event, Filter};
+use std::path::Path;
+use std::time::Duration;
+
+/// How often a follower looks for more.
+const INTERVAL: Duration = Duration::from_millis(50);
+
+/// `clauderon events`.
+pub async fn run(file: Option<&Path>, args: &Events) -> Result<Code, Error> {
+    let engine = context::engine().await?;
+    let ids = if args.all {
+        None
+    } else {
+        let project = context::project(file)?;
+        let mut ids: Vec<String> = context::chosen(&project, &args.sessions)?
+            .iter()
+            .map(|session| engine.id(&project, &session.name))
+            .collect();
+        if args.sessions.is_empty() {
+            ids.extend(engine.of_project(&project).iter().map(|container| container.label("id").to_owned()));
+        }
+        Some(ids)
+    };
+    let mut filter = Filter { ids, after: 0, limit: 1000 };
+    loop {
+        let shown = show(&engine, &mut filter, args.format)?;
+        if shown == 0 {
+            if !args.follow {
+                return Ok(0);
+            }
+            tokio::time::sleep(INTERVAL).await;
+        }
+    }
+}
+
+/// Prints what is new for people, and moves the filter on.
+pub fn show_new(engine: &Engine, filter: &mut Filter) -> Result<usize, Error> {
+    show(engine, filter, Format::Text)
+}
+
+fn show(engine: &Engine, filter: &mut Filter, format: Format) -> Result<usize, Error> {
+    let Some(reader) = status::reader(engine)? else { return Ok(0) };
+    let events =
+        reader.events(filter).map_err(|error| Error::failed("could not read the events").because(error))?;
+    for event in &events {
+        filter.after = event.seq;
+        print(event, format);
+    }
+    Ok(events.len())
+}
+
+fn print(event: &Event, format: Format) {
+    match format {
+        Format::Json => output::data(&format!("{}\n", event.json())),
+        Format::Text => output::data(&format!(
+            "{}  {:<16} {:<10} {:<18} {}\n",
+            event.time,
+            event.session,
+            event.source,
+            event.kind,
+            gist(&event.data)
+        )),
+    }
+}
+
+/// What is worth a glance in an event's data.
+fn gist(data: &serde_json::Value) -> String {
+    let of = |name: &str| data.get(name).and_then(serde_json::Value::as_str).map(String::from);
+    let command = data.pointer("/tool_input/command").and_then(serde_json::Value::as_str).map(String::from);
+    let parts = [
+        of("tool_name"),
+        command,
+        of("prompt"),
+        of("source"),
+        of("reason"),
+        of("last_assistant_message"),
+        of("message"),
+    ];
+    let text = parts.into_iter().flatten().collect::<Vec<_>>().join(" ");
+    let line: String =
+        text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).take(90).collect();
+    line
+}

@@ -1,0 +1,55 @@
+//! The foreground of `up`: what the sessions report, until they have all ended or the user has had enough.
+
+use super::context::Engine;
+use super::images::engine_error;
+use super::{Code, events, output, status};
+use crate::apply::GRACE;
+use crate::backend::Backend;
+use crate::error::Error;
+use crate::plan::observed::ContainerState;
+use crate::render::desired::Desired;
+use crate::store::Filter;
+use futures_util::StreamExt;
+use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
+
+const INTERVAL: Duration = Duration::from_millis(100);
+/// The engine is looked at every so many intervals.
+const LOOK: u32 = 10;
+
+/// Follows the sessions. Ctrl-C stops them; so does SIGTERM.
+pub async fn follow(engine: &Engine, desired: &[Desired]) -> Result<Code, Error> {
+    let failed = |error| Error::failed("signals cannot be received").because(error);
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
+    output::say("following; Ctrl-C stops the sessions, `clauderon up -d` leaves them running");
+    let ids: Vec<String> = desired.iter().map(|desired| desired.id.clone()).collect();
+    let newest = status::reader(engine)?.and_then(|reader| reader.last_seq().ok()).unwrap_or(0);
+    let mut filter = Filter { ids: Some(ids), after: newest, limit: 1000 };
+    for turn in 0u32.. {
+        tokio::select! {
+            _ = interrupt.recv() => break,
+            _ = terminate.recv() => break,
+            () = tokio::time::sleep(INTERVAL) => {}
+        }
+        events::show_new(engine, &mut filter)?;
+        if turn % LOOK == 0 && all_ended(engine, desired).await? {
+            events::show_new(engine, &mut filter)?;
+            return Ok(0);
+        }
+    }
+    output::say("stopping");
+    let stops = desired.iter().map(|desired| engine.docker.stop(&desired.container, GRACE));
+    let outcomes: Vec<_> = futures_util::stream::iter(stops).buffer_unordered(8).collect().await;
+    outcomes.into_iter().collect::<Result<Vec<()>, _>>().map_err(engine_error)?;
+    Ok(0)
+}
+
+async fn all_ended(engine: &Engine, desired: &[Desired]) -> Result<bool, Error> {
+    let observed = engine.docker.observe().await.map_err(engine_error)?;
+    let runs = |desired: &Desired| {
+        let state = observed.session(&desired.id).map(|container| container.state);
+        matches!(state, Some(ContainerState::Running | ContainerState::Restarting | ContainerState::Created))
+    };
+    Ok(!desired.iter().any(runs))
+}

@@ -1,0 +1,302 @@
+//! The real ground under a plan: checkouts, files, the daemon.
+
+use super::images;
+use crate::apply::ground::Ground;
+use crate::backend::docker::Docker;
+use crate::daemon::client::Client;
+use crate::daemon::record::{self, Record};
+use crate::daemon::spawn;
+use crate::error::Error;
+use crate::fs;
+use crate::home::Home;
+use crate::hooks::token;
+use crate::manifest::project::{AgentKind, Project, Session};
+use crate::proxy::program::LINK;
+use crate::render::desired::Desired;
+use crate::render::facts::{CheckoutFacts, GitIdentity, HostFacts, ImageFacts, SessionFacts};
+use crate::render::{files, mounts};
+use crate::worktree;
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use tokio::sync::Mutex;
+
+/// The ground of one run.
+pub struct Local<'a> {
+    project: &'a Project,
+    host: &'a HostFacts,
+    docker: &'a Docker,
+    images: &'a BTreeMap<String, ImageFacts>,
+    /// One probe at a time: several sessions of one image wait for the first.
+    probing: Mutex<()>,
+}
+
+impl<'a> Local<'a> {
+    /// The ground for a project.
+    pub fn new(
+        project: &'a Project,
+        host: &'a HostFacts,
+        docker: &'a Docker,
+        images: &'a BTreeMap<String, ImageFacts>,
+    ) -> Self {
+        Self { project, host, docker, images, probing: Mutex::new(()) }
+    }
+}
+
+/// A failure of a session's own files.
+fn file_error(error: fs::Error) -> Error {
+    let full =
+        std::error::Error::source(&error).is_some_and(|source| source.to_string().contains("No space left"));
+    let failed = Error::failed(error.to_string());
+    let failed =
+        if full { failed.hint("the disk is full; CLAUDERON_HOME moves the state elsewhere") } else { failed };
+    match std::error::Error::source(&error) {
+        Some(source) => failed.because(source.to_string()),
+        None => failed,
+    }
+}
+
+/// A failure of the daemon, with its remedy.
+pub fn daemon_error(error: crate::daemon::Error) -> Error {
+    use crate::daemon::Error as Daemon;
+    let failed = Error::failed(error.to_string());
+    let failed = match &error {
+        Daemon::Listen { place, .. } => {
+            failed.hint(format!("something else uses `{place}`; choose another with `--http-port`"))
+        }
+        Daemon::Silent { log, .. } => failed.hint(format!("`tail {}` tells why", log.display())),
+        Daemon::Absent => failed.hint("`clauderon up` starts it"),
+        Daemon::Taken => failed.hint("`clauderon daemon status` shows it"),
+        _ => failed,
+    };
+    match std::error::Error::source(&error) {
+        Some(source) => failed.because(source.to_string()),
+        None => failed,
+    }
+}
+
+/// A failure of a checkout, with its remedy.
+fn checkout_error(error: &worktree::error::Error) -> Error {
+    let failed = Error::failed(error.to_string());
+    let failed = match std::error::Error::source(error) {
+        Some(source) => failed.because(source.to_string()),
+        None => failed,
+    };
+    match error.hint() {
+        Some(hint) => failed.hint(hint),
+        None => failed,
+    }
+}
+
+/// The running daemon, started where there is none.
+pub async fn daemon(home: &Home) -> Result<Client, Error> {
+    let program = std::env::current_exe()
+        .map_err(|error| Error::failed("the program cannot find itself").because(error))?;
+    spawn::ensure(home, &program).await.map_err(daemon_error)
+}
+
+/// Imports a session's commits and answers what came, in words.
+pub async fn import(home: &Home, id: &str) -> Result<Vec<String>, Error> {
+    daemon(home).await?.import(id).await.map_err(daemon_error)
+}
+
+/// Sessions whose containers are gone: the daemon serves them no longer, and a daemon to come neither.
+pub async fn forget(home: &Home, ids: &[String]) -> Result<(), Error> {
+    for id in ids {
+        if let Some(record) = record::read(home, id).map_err(file_error)? {
+            record::write(home, &Record { active: false, ..record }).map_err(file_error)?;
+        }
+    }
+    match Client::connect(home).await {
+        Ok(mut client) => client.forget(ids).await.map_err(daemon_error),
+        // Where none runs, nothing is served.
+        Err(_) => Ok(()),
+    }
+}
+
+/// All records of this home.
+pub fn records(home: &Home) -> Result<Vec<Record>, Error> {
+    record::all(home).map_err(file_error)
+}
+
+impl Local<'_> {
+    /// Has every desired session that has a record served, with its record as the manifest has it now.
+    pub async fn serve(&self, desired: &[Desired]) -> Result<(), Error> {
+        let mut ids = Vec::new();
+        for desired in desired {
+            if let Some(before) = record::read(&self.host.home, &desired.id).map_err(file_error)? {
+                let hosts = record::addresses(&desired.session.hosts);
+                if before.hosts != hosts || !before.active {
+                    record::write(&self.host.home, &Record { hosts, active: true, ..before })
+                        .map_err(file_error)?;
+                }
+                ids.push(desired.id.clone());
+            }
+        }
+        daemon(&self.host.home).await?.watch(&ids).await.map_err(daemon_error)
+    }
+
+    fn record(&self, desired: &Desired, checkout: &CheckoutFacts) -> Record {
+        let repository = desired.session.repository.as_ref();
+        Record {
+            id: desired.id.clone(),
+            project: self.project.name.clone(),
+            root: self.project.root.clone(),
+            session: desired.session.name.clone(),
+            container: desired.container.clone(),
+            parent: repository.map(|repository| repository.path.clone()),
+            branch: repository.map(|repository| repository.branch.clone()),
+            checkout: Some(checkout.directory.clone()),
+            excludes: mounts::excludes(&desired.session),
+            hosts: record::addresses(&desired.session.hosts),
+            active: true,
+        }
+    }
+
+    /// What the container is shown, written; nothing is written that is there already.
+    fn write(&self, desired: &Desired, facts: &SessionFacts) -> Result<(), Error> {
+        let (id, session) = (&desired.id, &desired.session);
+        for directory in files::directories(id, session, self.host) {
+            fs::create_private_dir(&directory).map_err(file_error)?;
+        }
+        let files = files::files(id, session, self.host, facts)
+            .map_err(|error| Error::failed(error.to_string()).because(error))?;
+        for file in files {
+            if let Some(directory) = file.path.parent() {
+                fs::create_private_dir(directory).map_err(file_error)?;
+            }
+            if !(file.once && fs::exists(&file.path)) {
+                fs::replace(&file.path, &file.content, file.mode).map_err(file_error)?;
+            }
+        }
+        let link = self.host.home.session(id).run().join("link");
+        fs::replace(&link, LINK, 0o755).map_err(file_error)
+    }
+
+    async fn session_facts(&self, desired: &Desired, checkout: CheckoutFacts) -> Result<SessionFacts, Error> {
+        let image = self.images.get(&desired.image).cloned().unwrap_or_default();
+        let probe = {
+            let _alone = self.probing.lock().await;
+            let user = format!("{}:{}", self.host.uid, self.host.gid);
+            images::probe(self.docker, &self.host.home, &image, &user).await?
+        };
+        images::require(&image.reference, &probe, crate::agent::program(desired.session.agent.kind))?;
+        let token =
+            token::load(&self.host.home.session(&desired.id).path().join("token")).map_err(file_error)?;
+        let mut authorities = Vec::new();
+        for host in desired.session.hosts.values() {
+            if let Some(ca) = &host.ca {
+                let text = fs::read_to_string(ca).map_err(file_error)?;
+                if !authorities.contains(&text) {
+                    authorities.push(text);
+                }
+            }
+        }
+        let identity = identity(&desired.session);
+        Ok(SessionFacts { identity, image, probe, checkout, token, authorities })
+    }
+}
+
+/// Who commits: the repository's config, which holds the user's and the system's too.
+fn identity(session: &Session) -> GitIdentity {
+    let config = match &session.repository {
+        Some(repository) => git2::Repository::discover(&repository.path).and_then(|found| found.config()),
+        None => git2::Config::open_default(),
+    };
+    let Ok(config) = config.and_then(|mut config| config.snapshot()) else { return GitIdentity::default() };
+    let of = |name: &str| config.get_string(name).ok();
+    GitIdentity { name: of("user.name"), email: of("user.email") }
+}
+
+/// Makes a session's checkout, or the empty directory that is its workspace.
+fn make_checkout(home: &Home, desired: &Desired) -> Result<CheckoutFacts, Error> {
+    let session_home = home.session(&desired.id);
+    fs::create_private_dir(session_home.path()).map_err(file_error)?;
+    let directory: PathBuf = session_home.checkout();
+    let session = &desired.session;
+    let facts = match &session.repository {
+        None => {
+            fs::create_private_dir(&directory).map_err(file_error)?;
+            CheckoutFacts { directory, ..CheckoutFacts::default() }
+        }
+        Some(repository) => {
+            let spec = worktree::create::CheckoutSpec {
+                parent: repository.path.clone(),
+                directory,
+                session: desired.id.clone(),
+                base: repository.base.clone(),
+                branch: repository.branch.clone(),
+                copy: repository.copy.clone(),
+                excludes: mounts::excludes(session),
+            };
+            let made = worktree::create::create(&spec).map_err(|error| checkout_error(&error))?;
+            CheckoutFacts {
+                directory: made.directory,
+                borrowed: made.borrowed,
+                pinned: made.pinned,
+                read_only: made.read_only,
+            }
+        }
+    };
+    let points = mounts::mount_points(session);
+    let points: Vec<&str> = points.iter().map(String::as_str).collect();
+    let file: &[&str] = match session.agent.kind {
+        AgentKind::Claude => &[".claude.json"],
+        AgentKind::Codex => &[],
+    };
+    worktree::prepare::prepare(&facts.directory, &points, file).map_err(|error| checkout_error(&error))?;
+    Ok(facts)
+}
+
+impl Ground for Local<'_> {
+    fn checkout<'a>(&'a self, desired: &'a Desired) -> BoxFuture<'a, Result<CheckoutFacts, Error>> {
+        let (home, desired) = (self.host.home.clone(), desired.clone());
+        async move {
+            let made = tokio::task::spawn_blocking(move || make_checkout(&home, &desired)).await;
+            made.map_err(|error| Error::failed("a task ended early").because(error))?
+        }
+        .boxed()
+    }
+
+    fn prepare<'a>(
+        &'a self,
+        desired: &'a Desired,
+        checkout: CheckoutFacts,
+    ) -> BoxFuture<'a, Result<SessionFacts, Error>> {
+        async move {
+            let record = self.record(desired, &checkout);
+            let facts = self.session_facts(desired, checkout).await?;
+            self.write(desired, &facts)?;
+            record::write(&self.host.home, &record).map_err(file_error)?;
+            let ids = [desired.id.clone()];
+            daemon(&self.host.home).await?.watch(&ids).await.map_err(daemon_error)?;
+            Ok(facts)
+        }
+        .boxed()
+    }
+
+    fn import<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<(), Error>> {
+        async move { import(&self.host.home, id).await.map(drop) }.boxed()
+    }
+}
+
+/// What the removal of a session's checkout would lose, one line each.
+pub fn losses(record: &Record) -> Result<Vec<String>, worktree::error::Error> {
+    let Some((checkout, parent)) = places(record) else { return Ok(Vec::new()) };
+    let losses = worktree::lost::would_be_lost(checkout, parent, &record.id)?;
+    Ok(losses.iter().map(super::loss::line).collect())
+}
+
+/// Removes a session's checkout.
+pub fn remove_checkout(record: &Record) -> Result<(), worktree::error::Error> {
+    match places(record) {
+        Some((checkout, parent)) => worktree::remove::remove(checkout, parent, &record.id),
+        None => Ok(()),
+    }
+}
+
+fn places(record: &Record) -> Option<(&std::path::Path, &std::path::Path)> {
+    let checkout = record.checkout.as_deref().filter(|checkout| fs::exists(checkout))?;
+    Some((checkout, record.parent.as_deref()?))
+}

@@ -1,0 +1,60 @@
+//! Facts of the host that commands need: the home, the engine's address, the system's roots.
+
+use crate::error::Error;
+use crate::fs;
+use crate::home::Home;
+use crate::render::facts::HostFacts;
+use std::env;
+use std::path::{Path, PathBuf};
+
+/// The user's home of clauderon: `CLAUDERON_HOME`, else the data directory of the user.
+pub fn home() -> Result<Home, Error> {
+    if let Some(path) = env::var_os("CLAUDERON_HOME").filter(|path| !path.is_empty()) {
+        let path = std::path::absolute(PathBuf::from(path))
+            .map_err(|error| Error::failed("`CLAUDERON_HOME` is no path").because(error))?;
+        return Ok(Home::at(path));
+    }
+    use etcetera::BaseStrategy;
+    let strategy = etcetera::choose_base_strategy()
+        .map_err(|error| Error::failed("there is no home directory").because(error))?;
+    Ok(Home::at(strategy.data_dir().join("clauderon")))
+}
+
+/// The facts that hold for a whole run.
+pub fn facts(home: &Home) -> HostFacts {
+    HostFacts { system_roots: system_roots(), ..identity(home) }
+}
+
+/// The facts that a plan needs: no file is read.
+pub fn identity(home: &Home) -> HostFacts {
+    HostFacts {
+        home: home.clone(),
+        uid: rustix::process::getuid().as_raw(),
+        gid: rustix::process::getgid().as_raw(),
+        system_roots: String::new(),
+        http_port: 0,
+    }
+}
+
+/// The system's bundle of trusted roots, from where the common systems keep it.
+fn system_roots() -> String {
+    const BUNDLES: [&str; 4] = [
+        "/etc/ssl/certs/ca-certificates.crt",
+        "/etc/pki/tls/certs/ca-bundle.crt",
+        "/etc/ssl/ca-bundle.pem",
+        "/etc/ssl/cert.pem",
+    ];
+    BUNDLES.iter().find_map(|path| fs::read_to_string(Path::new(path)).ok()).unwrap_or_default()
+}
+
+/// The engine's address: `DOCKER_HOST`, the user's current Docker context, a rootless socket, the usual one.
+pub fn engine() -> String {
+    if let Some(address) = env::var("DOCKER_HOST").ok().filter(|address| !address.is_empty()) {
+        return address;
+    }
+    let rootless = env::var_os("XDG_RUNTIME_DIR").map(|run| PathBuf::from(run).join("docker.sock"));
+    let usual = PathBuf::from("/var/run/docker.sock");
+    let path =
+        [Some(usual.clone()), rootless].into_iter().flatten().find(|path| path.exists()).unwrap_or(usual);
+    format!("unix://{}", path.display())
+}

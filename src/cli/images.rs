@@ -1,0 +1,176 @@
+//! Images: there before anything is planned, and looked into once per content.
+
+use crate::apply::progress::{Progress, Report};
+use crate::backend::{self, Backend, must_pull};
+use crate::error::Error;
+use crate::fs;
+use crate::home::Home;
+use crate::manifest::project::{Image, Project, PullPolicy, Session};
+use crate::render::facts::{ImageFacts, Probe};
+use crate::render::identity::short_hash;
+use crate::render::spec::ContainerSpec;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// The reference of a session's image; a build is named after the project and its own words.
+pub fn reference(project: &Project, session: &Session) -> String {
+    match &session.image {
+        Image::Reference(reference) => reference.clone(),
+        Image::Build(build) => {
+            format!("clauderon-build/{}:{}", project.name, short_hash(&format!("{build:?}")))
+        }
+    }
+}
+
+/// Facts of every image that the sessions name, by reference: pulled or built where `fetch` says so and it must be.
+/// A missing image has no entry when nothing may be fetched.
+pub async fn resolve(
+    backend: &dyn Backend,
+    project: &Project,
+    sessions: &[&Session],
+    fetch: Option<&Report<'_>>,
+) -> Result<BTreeMap<String, ImageFacts>, Error> {
+    let mut images = BTreeMap::new();
+    for session in sessions {
+        let reference = reference(project, session);
+        if images.contains_key(&reference) {
+            continue;
+        }
+        let mut found = backend.image(&reference).await.map_err(engine_error)?;
+        if let Some(report) = fetch
+            && get(backend, session, &reference, found.is_some(), report).await?
+        {
+            found = backend.image(&reference).await.map_err(engine_error)?;
+        }
+        match found {
+            Some(facts) => drop(images.insert(reference, facts)),
+            None if fetch.is_some() => return Err(absent(&reference)),
+            None => {}
+        }
+    }
+    Ok(images)
+}
+
+/// Pulls or builds where it must be; answers whether it did.
+async fn get(
+    backend: &dyn Backend,
+    session: &Session,
+    reference: &str,
+    present: bool,
+    report: &Report<'_>,
+) -> Result<bool, Error> {
+    let news = |what| Progress { session: reference.to_owned(), what, end: None };
+    match &session.image {
+        Image::Build(build) if !present || session.pull_policy == PullPolicy::Always => {
+            report(news("Building"));
+            backend.build(build, reference).await.map_err(engine_error)?;
+        }
+        Image::Reference(_) if must_pull(session.pull_policy, present) => {
+            report(news("Pulling"));
+            backend.pull(reference).await.map_err(engine_error)?;
+        }
+        _ => return Ok(false),
+    }
+    report(Progress { end: Some(true), ..news("Ready") });
+    Ok(true)
+}
+
+fn absent(reference: &str) -> Error {
+    Error::failed(format!("the engine has no image `{reference}`"))
+        .hint("`pull_policy: never` keeps clauderon from pulling it; use `missing`, or build it first")
+}
+
+/// An engine's error with its remedy.
+pub fn engine_error(error: backend::Error) -> Error {
+    let failed = Error::failed(error.to_string());
+    let hinted = match &error {
+        backend::Error::Unreachable { .. } => failed
+            .hint("start it (`systemctl start docker`), or point DOCKER_HOST at the socket of a running one")
+            .hint("the user must be allowed to use the socket: `docker version` tells"),
+        backend::Error::Pull { .. } => failed
+            .hint("check the name, or log in with `docker login`")
+            .hint("build it from a Dockerfile with `build:`, or load it into the engine and set `pull_policy: never`"),
+        backend::Error::NoProgram { program } => failed.hint(remedy(program)),
+        backend::Error::NameTaken { name } => {
+            failed.hint(format!("remove it with `docker rm {name}`, or give the project another `name:`"))
+        }
+        backend::Error::Engine { source, .. } if source.to_string().contains("no space left") => {
+            failed.hint("the disk is full: `docker system df` and `docker system prune` tell and free")
+        }
+        _ => failed,
+    };
+    match std::error::Error::source(&error) {
+        Some(source) => hinted.because(source.to_string()),
+        None => hinted,
+    }
+}
+
+/// What to do about a program that an image lacks, in the guide's words.
+fn remedy(program: &str) -> String {
+    match program {
+        "bash" => {
+            "hooks need bash, /bin/sh will not do: install it in the image (Alpine: `RUN apk add bash`)"
+                .into()
+        }
+        "claude" | "codex" => {
+            format!(
+                "install the `{program}` CLI in the image, executable and in PATH, such as /usr/local/bin/{program}"
+            )
+        }
+        _ => format!("install `{program}` in the image, such as `RUN apt-get install -y {program}`"),
+    }
+}
+
+const WANTED: &str = "bash curl git sccache claude codex mkdir chmod cat date";
+
+/// Looks into an image, once per content: which programs it has, and its own managed settings.
+pub async fn probe(
+    backend: &dyn Backend,
+    home: &Home,
+    image: &ImageFacts,
+    user: &str,
+) -> Result<Probe, Error> {
+    let directory = home.path().join("images");
+    let kept = directory.join(format!("{}.json", image.id.replace(':', "-")));
+    if let Some(probe) = fs::read_to_string(&kept).ok().and_then(|text| serde_json::from_str(&text).ok()) {
+        return Ok(probe);
+    }
+    let script = format!(
+        "for p in {WANTED}; do command -v \"$p\" >/dev/null && printf '%s ' \"$p\"; done; echo; \
+         cat /etc/claude-code/managed-settings.json 2>/dev/null || true"
+    );
+    let spec = ContainerSpec {
+        name: format!("clauderon-probe-{}", uuid::Uuid::now_v7()),
+        image: image.reference.clone(),
+        argv: vec!["bash".to_owned(), "-c".to_owned(), script],
+        user: user.to_owned(),
+        sealed: true,
+        pids: 64,
+        ..ContainerSpec::default()
+    };
+    let ran = backend.run_once(&spec, Duration::from_secs(60)).await.map_err(engine_error)?;
+    let (programs, settings) = ran.output.split_once('\n').unwrap_or((&ran.output, ""));
+    let probe = Probe {
+        programs: programs.split_whitespace().map(String::from).collect(),
+        managed_settings: Some(settings.trim().to_owned()).filter(|text| !text.is_empty()),
+    };
+    fs::create_private_dir(&directory)
+        .map_err(|error| Error::failed("could not keep what was found").because(error))?;
+    let text = serde_json::to_vec(&probe).unwrap_or_default();
+    fs::replace(&kept, &text, 0o600)
+        .map_err(|error| Error::failed("could not keep what was found").because(error))?;
+    Ok(probe)
+}
+
+/// Refuses an image that lacks what a session cannot do without.
+pub fn require(image: &str, probe: &Probe, agent: &str) -> Result<(), Error> {
+    let lacking = ["bash", "curl", agent, "mkdir", "chmod", "cat", "date"]
+        .into_iter()
+        .find(|wanted| !probe.programs.iter().any(|program| program == wanted));
+    match lacking {
+        Some(program) => {
+            Err(Error::failed(format!("the image `{image}` has no `{program}`")).hint(remedy(program)))
+        }
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,75 @@
+//! `ps`: the sessions of the project, or of all.
+
+use super::args::{Format, Ps};
+use super::status::{Status, statuses};
+use super::{Code, context, ground, output};
+use crate::error::Error;
+use std::path::Path;
+
+/// `clauderon ps`.
+pub async fn run(file: Option<&Path>, args: &Ps) -> Result<Code, Error> {
+    let project = match context::project(file) {
+        Ok(project) => Some(project),
+        // Outside a project, every session is shown.
+        Err(error) if file.is_none() && (args.all || context::manifest_path(None).is_err()) => {
+            drop(error);
+            None
+        }
+        Err(error) => return Err(error),
+    };
+    let engine = context::engine().await?;
+    let mut sessions = Vec::new();
+    if let Some(project) = &project {
+        let root = project.root.display().to_string();
+        for session in &project.sessions {
+            let id = engine.id(project, &session.name);
+            sessions.push((session.name.clone(), project.name.clone(), root.clone(), id));
+        }
+    }
+    for container in &engine.observed.containers {
+        let known = sessions.iter().any(|(_, _, _, id)| id == container.label("id"));
+        let ours = project.as_ref().is_none_or(|project| {
+            container.label("root") == project.root.display().to_string()
+                && container.label("project") == project.name
+        });
+        if !known && container.label("owner") == engine.owner && (args.all || ours) {
+            let label = |name: &str| container.label(name).to_owned();
+            sessions.push((label("session"), label("project"), label("root"), label("id")));
+        }
+    }
+    let statuses = statuses(&engine, &sessions, ground::records(&engine.home)?)?;
+    match args.format {
+        Format::Json => {
+            let list: Vec<_> = statuses.iter().map(Status::json).collect();
+            output::data(&format!("{:#}\n", serde_json::Value::from(list)));
+        }
+        Format::Text => {
+            let rows: Vec<_> = statuses.iter().map(row).collect();
+            output::data(&output::table(
+                &["SESSION", "AGENT", "STATE", "ACTIVITY", "BRANCH", "CONTAINER"],
+                &rows,
+            ));
+        }
+    }
+    Ok(0)
+}
+
+fn row(status: &Status) -> Vec<String> {
+    let container = status.container.as_ref();
+    let state = match status.exit_code() {
+        Some(code) => format!("{} ({code})", status.state()),
+        None => status.state().to_owned(),
+    };
+    let activity = match &status.told.waiting_for {
+        Some(what) => format!("{}: {what}", status.told.activity.word()),
+        None => status.told.activity.word().to_owned(),
+    };
+    vec![
+        status.session.clone(),
+        container.map_or_else(|| "-".to_owned(), |it| it.label("agent").to_owned()),
+        state,
+        if container.is_some() { activity } else { "-".to_owned() },
+        status.record.as_ref().and_then(|record| record.branch.clone()).unwrap_or_else(|| "-".to_owned()),
+        container.map_or_else(|| "-".to_owned(), |it| it.name.clone()),
+    ]
+}

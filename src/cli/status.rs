@@ -1,0 +1,139 @@
+//! What is known of a session: its container, its events, its record, joined.
+
+use super::context::Engine;
+use super::images::engine_error;
+use crate::daemon::record::Record;
+use crate::error::Error;
+use crate::hooks::activity::{Activity, Told, activity};
+use crate::plan::observed::{Container, ContainerState};
+use crate::render::identity::conversation_id;
+use crate::store::{Event, Reader};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+/// One session's status.
+pub struct Status {
+    /// The container, where there is one.
+    pub container: Option<Container>,
+    /// The record, where there is one.
+    pub record: Option<Record>,
+    /// The session's name.
+    pub session: String,
+    /// The project's name.
+    pub project: String,
+    /// The project's root.
+    pub root: String,
+    /// The session's id.
+    pub id: String,
+    /// What the agent is doing.
+    pub told: Told,
+}
+
+impl Status {
+    /// The word of the contract for what the container is doing.
+    pub fn state(&self) -> &'static str {
+        let Some(container) = &self.container else { return "missing" };
+        match container.state {
+            ContainerState::Created => "pending",
+            ContainerState::Running => "running",
+            ContainerState::Restarting => "restarting",
+            ContainerState::Exited(0) => "exited",
+            // Ended by a signal, as `stop` does.
+            ContainerState::Exited(130 | 137 | 143) => "stopped",
+            ContainerState::Exited(_) | ContainerState::Dead => "failed",
+        }
+    }
+
+    /// The exit code, once there is one.
+    pub fn exit_code(&self) -> Option<i64> {
+        match self.container.as_ref()?.state {
+            ContainerState::Exited(code) => Some(code),
+            _ => None,
+        }
+    }
+
+    /// The JSON of the contract.
+    pub fn json(&self) -> Value {
+        let label = |name: &str| self.container.as_ref().map(|container| container.label(name).to_owned());
+        let record = self.record.as_ref();
+        json!({
+            "project": self.project,
+            "root": self.root,
+            "session": self.session,
+            "id": self.id,
+            "agent": label("agent"),
+            "backend": "docker",
+            "state": self.state(),
+            "exit_code": self.exit_code(),
+            "error": Value::Null,
+            "activity": self.told.activity.word(),
+            "activity_since": self.told.since,
+            "waiting_for": self.told.waiting_for,
+            "pending": [],
+            "container": self.container.as_ref().map(|container| &container.name),
+            "image": self.container.as_ref().map(|container| &container.image),
+            "branch": record.and_then(|record| record.branch.clone()),
+            "checkout": record.and_then(|record| record.checkout.as_ref()).map(|path| path.display().to_string()),
+            "conversation": conversation_id(&self.id),
+            "ports": [],
+            "usage": Value::Null,
+            "denied": Value::Null,
+        })
+    }
+}
+
+/// The status of sessions given as `(name, project, root, id)`.
+pub fn statuses(
+    engine: &Engine,
+    sessions: &[(String, String, String, String)],
+    records: Vec<Record>,
+) -> Result<Vec<Status>, Error> {
+    let ids: Vec<String> = sessions.iter().map(|(_, _, _, id)| id.clone()).collect();
+    let events = latest(engine, &ids)?;
+    let mut records: BTreeMap<String, Record> =
+        records.into_iter().map(|record| (record.id.clone(), record)).collect();
+    let status = |(session, project, root, id): &(String, String, String, String)| {
+        let container = engine.observed.session(id).cloned();
+        let running = container.as_ref().is_some_and(|it| it.state == ContainerState::Running);
+        Status {
+            told: told(events.get(id).map_or(&[], Vec::as_slice), running, container.is_some()),
+            record: records.remove(id),
+            container,
+            session: session.clone(),
+            project: project.clone(),
+            root: root.clone(),
+            id: id.clone(),
+        }
+    };
+    Ok(sessions.iter().map(status).collect())
+}
+
+fn told(events: &[Event], running: bool, present: bool) -> Told {
+    if !present {
+        return Told { activity: Activity::Ended, since: None, waiting_for: None };
+    }
+    activity(events, running)
+}
+
+/// The newest events of each session, oldest first.
+pub fn latest(engine: &Engine, ids: &[String]) -> Result<BTreeMap<String, Vec<Event>>, Error> {
+    let Some(reader) = reader(engine)? else { return Ok(BTreeMap::new()) };
+    reader.latest(ids, 50).map_err(|error| Error::failed("could not read the events").because(error))
+}
+
+/// The store, where there is one yet.
+pub fn reader(engine: &Engine) -> Result<Option<Reader>, Error> {
+    let path = engine.home.database();
+    if !path.exists() {
+        return Ok(None);
+    }
+    let opened = Reader::open(&path);
+    opened.map(Some).map_err(|error| Error::failed("could not open the events").because(error))
+}
+
+/// Looks at the engine again.
+pub async fn refresh(engine: &mut Engine) -> Result<(), Error> {
+    use crate::backend::Backend;
+    engine.observed = engine.docker.observe().await.map_err(engine_error)?;
+    Ok(())
+}

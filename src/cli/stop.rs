@@ -1,0 +1,60 @@
+//! `stop`, `start` and `restart`: the containers as they are, nothing made and nothing removed.
+
+use super::context::{self, Engine};
+use super::images::engine_error;
+use super::{Code, ground, output};
+use crate::apply::GRACE;
+use crate::backend::Backend;
+use crate::error::Error;
+use crate::plan::observed::Container;
+use futures_util::StreamExt;
+use std::path::Path;
+
+/// `clauderon stop`.
+pub async fn stop(file: Option<&Path>, names: &[String]) -> Result<Code, Error> {
+    each(file, names, "Stopped", true, false).await
+}
+
+/// `clauderon start`.
+pub async fn start(file: Option<&Path>, names: &[String]) -> Result<Code, Error> {
+    each(file, names, "Started", false, true).await
+}
+
+/// `clauderon restart`.
+pub async fn restart(file: Option<&Path>, names: &[String]) -> Result<Code, Error> {
+    each(file, names, "Restarted", true, true).await
+}
+
+async fn each(
+    file: Option<&Path>,
+    names: &[String],
+    done: &str,
+    stop: bool,
+    start: bool,
+) -> Result<Code, Error> {
+    let project = context::project(file)?;
+    let engine = context::engine().await?;
+    let containers = engine.chosen(&project, names)?;
+    let ids: Vec<String> = containers.iter().map(|container| container.label("id").to_owned()).collect();
+    ground::daemon(&engine.home).await?.watch(&ids).await.map_err(ground::daemon_error)?;
+    let engine = &engine;
+    let turns = containers.into_iter().map(|container| async move {
+        turn(engine, container, stop, start).await?;
+        output::say(&format!(" Session {:<24} {done}", container.label("session")));
+        Ok::<_, Error>(())
+    });
+    let outcomes: Vec<_> = futures_util::stream::iter(turns).buffer_unordered(8).collect().await;
+    outcomes.into_iter().collect::<Result<Vec<()>, _>>()?;
+    Ok(0)
+}
+
+async fn turn(engine: &Engine, container: &Container, stop: bool, start: bool) -> Result<(), Error> {
+    if stop {
+        engine.docker.stop(&container.name, GRACE).await.map_err(engine_error)?;
+        ground::import(&engine.home, container.label("id")).await?;
+    }
+    if start {
+        engine.docker.start(&container.name).await.map_err(engine_error)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,143 @@
+//! `up` and `plan`: read, resolve, render, observe, plan, apply.
+
+use super::args::{Format, Plan as PlanArgs, Up};
+use super::context::{self, Engine};
+use super::ground::Local;
+use super::{Code, consent, follow, host, images, output, progress, wait};
+use crate::apply::{Context, Failure, apply};
+use crate::error::{Error, Kind};
+use crate::manifest::project::Project;
+use crate::plan::action::Plan;
+use crate::plan::up::{Options, up};
+use crate::render::desired::{Desired, desired};
+use std::path::Path;
+
+/// Everything that a plan was made from.
+struct Planned {
+    project: Project,
+    engine: Engine,
+    desired: Vec<Desired>,
+    plan: Plan,
+    images: std::collections::BTreeMap<String, crate::render::facts::ImageFacts>,
+}
+
+/// `clauderon up`.
+pub async fn run(file: Option<&Path>, args: &Up) -> Result<Code, Error> {
+    let project = context::project(file)?;
+    let sessions = context::chosen(&project, &args.sessions)?;
+    if !args.dry_run {
+        consent::ask(&host::home()?, &project, &sessions, args.yes)?;
+    }
+    let display = progress::Display::new();
+    let report = |news| display.show(news);
+    let fetch: Option<&crate::apply::progress::Report> = if args.dry_run { None } else { Some(&report) };
+    let planned = planned(&project, &args.sessions, args.recreate, fetch).await?;
+    if args.dry_run {
+        print_plan(&planned.plan, Format::Text);
+        return Ok(0);
+    }
+    for note in &planned.plan.notes {
+        output::say(&format!("note: {note}"));
+    }
+    let host = host::facts(&planned.engine.home);
+    let ground = Local::new(&planned.project, &host, &planned.engine.docker, &planned.images);
+    ground.serve(&planned.desired).await?;
+    if planned.plan.is_empty() {
+        output::say(&format!("{}: {} up to date", project.name, count(planned.desired.len())));
+    } else {
+        let context = Context {
+            backend: &planned.engine.docker,
+            ground: &ground,
+            project: &planned.project,
+            desired: &planned.desired,
+            host: &host,
+            report: &report,
+        };
+        fail(apply(&context, &planned.plan).await)?;
+    }
+    if args.wait {
+        wait::started(&planned.engine, &planned.desired, args.wait_timeout).await?;
+    }
+    if args.detach || args.wait {
+        return Ok(0);
+    }
+    follow::follow(&planned.engine, &planned.desired).await
+}
+
+/// `clauderon plan`.
+pub async fn plan(file: Option<&Path>, args: &PlanArgs) -> Result<Code, Error> {
+    let project = context::project(file)?;
+    let planned = planned(&project, &args.sessions, false, None).await?;
+    print_plan(&planned.plan, args.format);
+    Ok(if args.exit_code && !planned.plan.is_empty() { 5 } else { 0 })
+}
+
+async fn planned(
+    project: &Project,
+    names: &[String],
+    recreate: bool,
+    fetch: Option<&crate::apply::progress::Report<'_>>,
+) -> Result<Planned, Error> {
+    let sessions = context::chosen(project, names)?;
+    let engine = context::engine().await?;
+    let images = images::resolve(&engine.docker, project, &sessions, fetch).await?;
+    let host = host::identity(&engine.home);
+    let desired: Vec<Desired> = sessions
+        .iter()
+        .map(|session| {
+            let reference = images::reference(project, session);
+            let id = images.get(&reference).map_or("", |facts| facts.id.as_str());
+            desired(project, session, &host, (&reference, id))
+        })
+        .collect();
+    let plan = up(&desired, &engine.observed, Options { recreate }).map_err(|refusal| {
+        Error::new(Kind::Refused, refusal.to_string())
+            .hint("take it down there, or give this project another `name:`")
+    })?;
+    Ok(Planned { project: project.clone(), engine, desired, plan, images })
+}
+
+/// One sentence for all that failed; the first cause in full.
+pub fn fail(failures: Vec<Failure>) -> Result<(), Error> {
+    let others = failures.len().saturating_sub(1);
+    let Some(first) = failures.into_iter().next() else { return Ok(()) };
+    let mut message = first.to_string();
+    if others > 0 {
+        message.push_str(&format!(" (and {others} more failed)"));
+    }
+    let cause = match first.source {
+        crate::apply::Error::Backend(error) => images::engine_error(error),
+        crate::apply::Error::Ground(error) => error,
+        other => Error::failed(other.to_string()),
+    };
+    let mut error = Error::new(cause.kind, message);
+    error.hints.clone_from(&cause.hints);
+    Err(error.because(cause))
+}
+
+fn print_plan(plan: &Plan, format: Format) {
+    match format {
+        Format::Json => {
+            let actions: Vec<_> = plan.sessions.iter().flat_map(actions).collect();
+            let summary = format!("{} to change", count(plan.sessions.len()));
+            output::data(&format!("{:#}\n", serde_json::json!({ "actions": actions, "summary": summary })));
+        }
+        Format::Text if plan.is_empty() => output::data(&format!("{plan}nothing to do\n")),
+        Format::Text => output::data(&plan.to_string()),
+    }
+}
+
+/// The actions of a session as the JSON of `plan`: one a reason.
+fn actions(session: &crate::plan::action::SessionPlan) -> Vec<serde_json::Value> {
+    let one = |reason| {
+        serde_json::json!({
+            "op": session.effect, "session": session.session, "target": session.id,
+            "reason": reason, "effect": session.effect,
+        })
+    };
+    session.reasons.iter().map(one).collect()
+}
+
+fn count(sessions: usize) -> String {
+    if sessions == 1 { "1 session".to_owned() } else { format!("{sessions} sessions") }
+}

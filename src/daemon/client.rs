@@ -1,0 +1,77 @@
+//! A conversation with the daemon over its control socket.
+
+use super::Error;
+use super::control::{Request, Response, Status};
+use crate::home::Home;
+use std::time::Duration;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::net::UnixStream;
+
+/// An import may copy much; everything else is done in milliseconds.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+/// An open conversation.
+#[derive(Debug)]
+pub struct Client {
+    stream: BufReader<UnixStream>,
+}
+
+impl Client {
+    /// Connects to a daemon that runs.
+    pub async fn connect(home: &Home) -> Result<Self, Error> {
+        let stream = UnixStream::connect(home.control_socket()).await.map_err(|_| Error::Absent)?;
+        Ok(Self { stream: BufReader::new(stream) })
+    }
+
+    async fn ask(&mut self, request: &Request) -> Result<Response, Error> {
+        let mut line = serde_json::to_vec(request).map_err(|error| Error::Refused(error.to_string()))?;
+        line.push(b'\n');
+        let conversation = async {
+            self.stream.get_mut().write_all(&line).await?;
+            let mut answer = String::new();
+            if self.stream.read_line(&mut answer).await? == 0 {
+                return Err(std::io::ErrorKind::UnexpectedEof.into());
+            }
+            Ok(answer)
+        };
+        let late = |_| Err(std::io::Error::from(std::io::ErrorKind::TimedOut));
+        let answer = tokio::time::timeout(PATIENCE, conversation).await.unwrap_or_else(late);
+        let answer = answer.map_err(Error::Broken)?;
+        match serde_json::from_str(&answer) {
+            Ok(Response::Failed(why)) => Err(Error::Refused(why)),
+            Ok(response) => Ok(response),
+            Err(error) => Err(Error::Refused(error.to_string())),
+        }
+    }
+
+    /// Has sessions served.
+    pub async fn watch(&mut self, ids: &[String]) -> Result<(), Error> {
+        self.ask(&Request::Watch { ids: ids.to_vec() }).await.map(drop)
+    }
+
+    /// Has sessions served no longer.
+    pub async fn forget(&mut self, ids: &[String]) -> Result<(), Error> {
+        self.ask(&Request::Forget { ids: ids.to_vec() }).await.map(drop)
+    }
+
+    /// Imports a session's commits and answers what came, in words.
+    pub async fn import(&mut self, id: &str) -> Result<Vec<String>, Error> {
+        match self.ask(&Request::Import { id: id.to_owned() }).await? {
+            Response::Imported(lines) => Ok(lines),
+            other => Err(Error::Refused(format!("an answer to another question: {other:?}"))),
+        }
+    }
+
+    /// Who the daemon is.
+    pub async fn status(&mut self) -> Result<Status, Error> {
+        match self.ask(&Request::Status).await? {
+            Response::Status(status) => Ok(status),
+            other => Err(Error::Refused(format!("an answer to another question: {other:?}"))),
+        }
+    }
+
+    /// Ends the daemon.
+    pub async fn stop(&mut self) -> Result<(), Error> {
+        self.ask(&Request::Stop).await.map(drop)
+    }
+}

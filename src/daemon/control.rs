@@ -1,0 +1,57 @@
+//! Pure. What the command line and the daemon say to each other: one JSON object a line, one answer a question.
+
+use serde::{Deserialize, Serialize};
+
+/// A question to the daemon.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "do")]
+pub enum Request {
+    /// Read these sessions' records again and serve their sockets.
+    Watch {
+        /// The sessions' ids.
+        ids: Vec<String>,
+    },
+    /// Serve these sessions' sockets no longer.
+    Forget {
+        /// The sessions' ids.
+        ids: Vec<String>,
+    },
+    /// Import a session's commits now.
+    Import {
+        /// The session's id.
+        id: String,
+    },
+    /// Say who you are.
+    Status,
+    /// End.
+    Stop,
+}
+
+/// The daemon's answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Response {
+    /// It is done.
+    Done,
+    /// What an import brought, in words.
+    Imported(Vec<String>),
+    /// Who it is.
+    Status(Status),
+    /// It could not be done.
+    Failed(String),
+}
+
+/// Who the daemon is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// Its process.
+    pub pid: u32,
+    /// Its version.
+    pub version: String,
+    /// Since when, RFC 3339.
+    pub since: String,
+    /// How many sessions it serves.
+    pub sessions: usize,
+    /// The port of 127.0.0.1 that serves hooks, where there is one.
+    pub http_port: Option<u16>,
+}

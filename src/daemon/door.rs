@@ -1,0 +1,65 @@
+//! The hook endpoint's door into the daemon: of one session behind its socket, or of all behind the HTTP port.
+
+use super::import;
+use super::session::drain;
+use super::state::{Served, State};
+use crate::hooks::endpoint::{Door, matches};
+use crate::hooks::message::Message;
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use std::sync::Arc;
+
+/// A door.
+pub struct Hooks {
+    state: Arc<State>,
+    only: Option<String>,
+}
+
+impl Hooks {
+    /// The door behind one session's socket: another session's token opens nothing there.
+    pub fn of_session(state: Arc<State>, id: String) -> Self {
+        Self { state, only: Some(id) }
+    }
+
+    /// The door behind the HTTP port.
+    pub fn of_all(state: Arc<State>) -> Self {
+        Self { state, only: None }
+    }
+}
+
+impl Door for Hooks {
+    fn session(&self, token: &str) -> Option<String> {
+        let sessions = self.state.sessions();
+        // Every token is compared, so that the time tells nothing of which one it was.
+        let mut found = None;
+        for (id, served) in sessions.iter() {
+            let here = self.only.as_ref().is_none_or(|only| only == id);
+            if matches(token, &served.token) && here {
+                found = Some(id.clone());
+            }
+        }
+        found
+    }
+
+    fn accept(&self, session: String, message: Message) -> BoxFuture<'static, Result<(), String>> {
+        let state = Arc::clone(&self.state);
+        async move {
+            let served = state.sessions().get(&session).cloned().ok_or("the session is gone")?;
+            // What was spooled came first.
+            drain(&state, &served).await;
+            store(&state, &served, message).await
+        }
+        .boxed()
+    }
+}
+
+/// Stores an event of the agent's; a turn that ended asks for an import.
+pub async fn store(state: &Arc<State>, served: &Served, message: Message) -> Result<(), String> {
+    let turn_over = matches!(message.event.as_str(), "Stop" | "StopFailure" | "SessionEnd");
+    let stored = state.record(&served.record, "hook", &message.event, message.data).await;
+    stored.map_err(|error| error.to_string())?;
+    if turn_over {
+        import::ask(served);
+    }
+    Ok(())
+}

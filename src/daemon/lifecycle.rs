@@ -1,0 +1,243 @@
+//! The daemon's life: the lock, the control socket, the sessions of before, and an orderly end.
+
+use super::control::{Request, Response, Status};
+use super::door::Hooks;
+use super::state::{Served, State, now};
+use super::{Error, engine, import, record, session};
+use crate::fs;
+use crate::home::Home;
+use crate::hooks::{endpoint, token};
+use crate::proxy::audit::Audit;
+use crate::store::Writer;
+use std::os::unix::fs::PermissionsExt;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{TcpListener, UnixListener, UnixStream};
+
+/// How the daemon is run.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Where everything is.
+    pub home: Home,
+    /// A port of 127.0.0.1 that serves hooks too.
+    pub http_port: Option<u16>,
+    /// The engine's address.
+    pub engine: String,
+}
+
+/// Runs the daemon until `shutdown` or a request ends it.
+pub async fn serve(options: Options, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
+    let home = options.home;
+    fs::create_private_dir(home.path())?;
+    fs::create_private_dir(&home.sessions())?;
+    let lock = fs::append(&home.daemon_lock())?;
+    lock.try_lock().map_err(|_| Error::Taken)?;
+    let http = match options.http_port {
+        Some(port) => Some(listen(port).await?),
+        None => None,
+    };
+    let (store, writer) = Writer::open(&home.database())?;
+    let audit = Audit::open(&home.audit_log())?;
+    let state = Arc::new(State::new(home.clone(), store, Arc::new(audit), options.http_port));
+    for record in record::all(&home)?.into_iter().filter(|record| record.active) {
+        if let Err(error) = watch(&state, record) {
+            tracing::error!(%error, "a session of before is not served");
+        }
+    }
+    state.tasks.spawn(engine::watch(Arc::clone(&state), options.engine));
+    if let Some(listener) = http {
+        state.tasks.spawn(serve_http(Arc::clone(&state), listener));
+    }
+    // Bound last: who reaches it finds everything served. The lock is ours, so an old socket is nobody's.
+    fs::remove_file(&home.control_socket())?;
+    let control = bind_control(&home)?;
+    tracing::info!(home = %home.path().display(), "the daemon is ready");
+    tokio::select! {
+        () = shutdown => {}
+        () = state.shutdown.cancelled() => {}
+        () = accept(&state, &control) => {}
+    }
+    finish(&state, control).await?;
+    drop(state);
+    // The writer ends when the last handle on it has gone.
+    let joined = tokio::task::spawn_blocking(move || writer.join());
+    if tokio::time::timeout(Duration::from_secs(5), joined).await.is_err() {
+        tracing::error!("the event store did not close in time");
+    }
+    drop(lock);
+    Ok(())
+}
+
+async fn finish(state: &Arc<State>, control: UnixListener) -> Result<(), Error> {
+    drop(control);
+    fs::remove_file(&state.home.control_socket())?;
+    state.shutdown.cancel();
+    for served in state.sessions().values() {
+        served.stop.cancel();
+    }
+    state.sessions().clear();
+    state.tasks.close();
+    if tokio::time::timeout(Duration::from_secs(5), state.tasks.wait()).await.is_err() {
+        tracing::warn!("some connections did not end in time");
+    }
+    Ok(())
+}
+
+fn bind_control(home: &Home) -> Result<UnixListener, Error> {
+    let path = home.control_socket();
+    let failed = |source| Error::Listen { place: path.display().to_string(), source };
+    let control = UnixListener::bind(&path).map_err(failed)?;
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).map_err(failed)?;
+    Ok(control)
+}
+
+async fn listen(port: u16) -> Result<TcpListener, Error> {
+    let bound = TcpListener::bind(("127.0.0.1", port)).await;
+    bound.map_err(|source| Error::Listen { place: format!("127.0.0.1:{port}"), source })
+}
+
+async fn serve_http(state: Arc<State>, listener: TcpListener) {
+    let door = Arc::new(Hooks::of_all(Arc::clone(&state)));
+    loop {
+        let accepted = tokio::select! {
+            () = state.shutdown.cancelled() => return,
+            accepted = listener.accept() => accepted,
+        };
+        if let Ok((stream, _)) = accepted {
+            let (door, shutdown) = (Arc::clone(&door), state.shutdown.clone());
+            state.tasks.spawn(async move {
+                tokio::select! {
+                    () = shutdown.cancelled() => {}
+                    served = endpoint::serve(stream, door) => if let Err(error) = served {
+                        tracing::debug!(%error, "a hook connection broke off");
+                    },
+                }
+            });
+        }
+    }
+}
+
+async fn accept(state: &Arc<State>, control: &UnixListener) {
+    loop {
+        let Ok((stream, _)) = control.accept().await else {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            continue;
+        };
+        let own = rustix::process::getuid().as_raw();
+        // The socket's mode keeps others out already; root passes that.
+        if stream.peer_cred().is_ok_and(|peer| peer.uid() == own || peer.uid() == 0) {
+            state.tasks.spawn(converse(Arc::clone(state), stream));
+        }
+    }
+}
+
+async fn converse(state: Arc<State>, stream: UnixStream) {
+    let mut stream = BufReader::new(stream);
+    loop {
+        let mut line = String::new();
+        let read = tokio::select! {
+            () = state.shutdown.cancelled() => return,
+            read = stream.read_line(&mut line) => read,
+        };
+        if !matches!(read, Ok(length) if length > 0) {
+            return;
+        }
+        let request = serde_json::from_str::<Request>(&line);
+        let stop = matches!(request, Ok(Request::Stop));
+        let response = match request {
+            Ok(request) => answer(&state, request).await,
+            Err(error) => Response::Failed(format!("the question is not understood: {error}")),
+        };
+        let mut bytes = serde_json::to_vec(&response).unwrap_or_default();
+        bytes.push(b'\n');
+        let written = stream.get_mut().write_all(&bytes).await;
+        if stop {
+            state.shutdown.cancel();
+        }
+        if written.is_err() {
+            return;
+        }
+    }
+}
+
+async fn answer(state: &Arc<State>, request: Request) -> Response {
+    match request {
+        Request::Watch { ids } => {
+            for id in ids {
+                let watched = match record::read(&state.home, &id) {
+                    Ok(Some(record)) => watch(state, record),
+                    Ok(None) => Ok(()),
+                    Err(error) => Err(error.into()),
+                };
+                if let Err(error) = watched {
+                    return Response::Failed(error.to_string());
+                }
+            }
+            Response::Done
+        }
+        Request::Forget { ids } => {
+            for id in ids {
+                let served = state.sessions().remove(&id);
+                if let Some(served) = served {
+                    served.stop.cancel();
+                }
+            }
+            Response::Done
+        }
+        Request::Import { id } => {
+            let record = match record::read(&state.home, &id) {
+                Ok(Some(record)) => Arc::new(record),
+                Ok(None) => return Response::Imported(Vec::new()),
+                Err(error) => return Response::Failed(error.to_string()),
+            };
+            match import::now(state, &record).await {
+                Ok(lines) => Response::Imported(lines),
+                Err(error) => Response::Failed(error),
+            }
+        }
+        Request::Status => Response::Status(Status {
+            pid: std::process::id(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            since: state.since.clone(),
+            sessions: state.sessions().len(),
+            http_port: state.http_port,
+        }),
+        Request::Stop => Response::Done,
+    }
+}
+
+/// Serves a session, anew where its record has changed; a running one that has not is left alone.
+fn watch(state: &Arc<State>, record: record::Record) -> Result<(), Error> {
+    if let Some(served) = state.sessions().get(&record.id)
+        && *served.record == record
+    {
+        return Ok(());
+    }
+    let token = token::load(&state.home.session(&record.id).path().join("token"))?;
+    let (sender, asked) = tokio::sync::mpsc::channel(1);
+    let served = Served {
+        record: Arc::new(record),
+        token: token.into(),
+        stop: state.shutdown.child_token(),
+        import: sender,
+    };
+    let id = served.record.id.clone();
+    let before = state.sessions().insert(id, served.clone());
+    if let Some(before) = before {
+        before.stop.cancel();
+    }
+    state.tasks.spawn(import::serve(Arc::clone(state), served.clone(), asked));
+    session::serve(state, served)
+}
+
+/// The start of the daemon's log.
+pub fn begin_log() {
+    use tracing_subscriber::EnvFilter;
+    let filter = EnvFilter::try_from_env("CLAUDERON_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let subscriber =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false);
+    // A second log in one process is refused, and the first goes on.
+    let _ = subscriber.try_init();
+    tracing::info!(started = now(), "the daemon begins");
+}

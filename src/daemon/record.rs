@@ -1,0 +1,79 @@
+//! What the daemon must know of a session: a file in the session's directory, so that a daemon that is started again
+//! finds every session.
+
+use crate::fs;
+use crate::home::Home;
+use crate::manifest::project::Host;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// What is kept of a session. No secret is in it; the hook token has a file of its own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// The session's id.
+    pub id: String,
+    /// The project's name.
+    pub project: String,
+    /// The project's root.
+    pub root: PathBuf,
+    /// The session's name.
+    pub session: String,
+    /// The container's name.
+    pub container: String,
+    /// A path in the user's repository, where the session has one.
+    pub parent: Option<PathBuf>,
+    /// The session's branch.
+    pub branch: Option<String>,
+    /// The directory mounted at `/workspace`.
+    pub checkout: Option<PathBuf>,
+    /// Patterns of what clauderon and the agent write for themselves into the checkout.
+    #[serde(default)]
+    pub excludes: Vec<String>,
+    /// `proxy.hosts`: the address to dial for a name.
+    #[serde(default)]
+    pub hosts: BTreeMap<String, Option<String>>,
+    /// Whether there is a container, so that the daemon serves its socket.
+    pub active: bool,
+}
+
+/// The addresses of `proxy.hosts`.
+pub fn addresses(hosts: &BTreeMap<String, Host>) -> BTreeMap<String, Option<String>> {
+    hosts.iter().map(|(name, host)| (name.clone(), host.address.clone())).collect()
+}
+
+/// Reads a session's record; `None` where there is none.
+pub fn read(home: &Home, id: &str) -> Result<Option<Record>, fs::Error> {
+    read_at(&home.session(id).record())
+}
+
+fn read_at(path: &Path) -> Result<Option<Record>, fs::Error> {
+    if !fs::exists(path) {
+        return Ok(None);
+    }
+    let text = fs::read_to_string(path)?;
+    match serde_json::from_str(&text) {
+        Ok(record) => Ok(Some(record)),
+        Err(error) => {
+            tracing::error!(path = %path.display(), %error, "a session's record cannot be read");
+            Ok(None)
+        }
+    }
+}
+
+/// Writes a record.
+pub fn write(home: &Home, record: &Record) -> Result<(), fs::Error> {
+    let session = home.session(&record.id);
+    fs::create_private_dir(session.path())?;
+    let text = serde_json::to_vec_pretty(record).unwrap_or_default();
+    fs::replace(&session.record(), &text, 0o600)
+}
+
+/// All records.
+pub fn all(home: &Home) -> Result<Vec<Record>, fs::Error> {
+    let mut records = Vec::new();
+    for id in fs::list(&home.sessions())? {
+        records.extend(read(home, &id)?);
+    }
+    Ok(records)
+}

@@ -1,0 +1,131 @@
+//! One session's socket: bound, served, and closed again. The socket is the session's identity.
+
+use super::door::Hooks;
+use super::state::{Served, State};
+use super::{Error, import};
+use crate::hooks::{endpoint, spool};
+use crate::proxy::forward::{self, Caller};
+use crate::proxy::policy::Policy;
+use std::os::unix::fs::PermissionsExt;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::Semaphore;
+
+/// Connections of one session at once; a further one waits.
+const MOST: usize = 512;
+
+/// Binds a session's socket anew and serves it until it is stopped.
+pub fn serve(state: &Arc<State>, served: Served) -> Result<(), Error> {
+    let path = state.home.session(&served.record.id).socket();
+    crate::fs::create_private_dir(path.parent().unwrap_or(&path))?;
+    crate::fs::remove_file(&path)?;
+    let listen = |source| Error::Listen { place: path.display().to_string(), source };
+    let listener = UnixListener::bind(&path).map_err(listen)?;
+    // The directory above is the user's alone; inside, the container's user may be another.
+    let open = std::fs::Permissions::from_mode(0o666);
+    std::fs::set_permissions(&path, open).map_err(listen)?;
+    state.tasks.spawn(accept(Arc::clone(state), served, listener));
+    Ok(())
+}
+
+async fn accept(state: Arc<State>, served: Served, listener: UnixListener) {
+    let places = Arc::new(Semaphore::new(MOST));
+    let stop = served.stop.clone();
+    drain(&state, &served).await;
+    loop {
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+        let stream = tokio::select! {
+            () = stop.cancelled() => return,
+            accepted = listener.accept() => accepted,
+        };
+        match stream {
+            Ok((stream, _)) => {
+                let (state, served) = (Arc::clone(&state), served.clone());
+                let tracker = state.tasks.clone();
+                tracker.spawn(async move {
+                    let stop = served.stop.clone();
+                    tokio::select! {
+                        () = stop.cancelled() => {}
+                        () = connection(state, served, stream) => {}
+                    }
+                    drop(place);
+                });
+            }
+            Err(error) => {
+                // No descriptors are left, most likely: the next try comes when some are free again.
+                tracing::warn!(%error, "a session's connection was not accepted");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
+}
+
+/// The first line says whether the proxy or the hook endpoint is wanted.
+async fn connection(state: Arc<State>, served: Served, mut stream: UnixStream) {
+    let word = tokio::time::timeout(Duration::from_secs(10), first_line(&mut stream)).await;
+    let session = &served.record.session;
+    match word.ok().flatten().as_deref() {
+        Some("proxy") => {
+            let caller = Caller {
+                project: served.record.project.clone(),
+                session: session.clone(),
+                policy: Policy { hosts: served.record.hosts.clone() },
+            };
+            if let Err(error) = forward::serve(stream, Arc::new(caller), Arc::clone(&state.audit)).await {
+                tracing::debug!(session, %error, "a proxy connection broke off");
+            }
+        }
+        Some("hooks") => {
+            let door = Arc::new(Hooks::of_session(Arc::clone(&state), served.record.id.clone()));
+            if let Err(error) = endpoint::serve(stream, door).await {
+                tracing::debug!(session, %error, "a hook connection broke off");
+            }
+        }
+        _ => tracing::debug!(session, "a connection asked for nothing that is here"),
+    }
+}
+
+async fn first_line(stream: &mut (impl AsyncRead + Unpin)) -> Option<String> {
+    let mut word = Vec::new();
+    while word.len() < 16 {
+        match stream.read_u8().await.ok()? {
+            b'\n' => return String::from_utf8(word).ok(),
+            byte => word.push(byte),
+        }
+    }
+    None
+}
+
+/// Stores what was spooled while no daemon was there.
+pub async fn drain(state: &Arc<State>, served: &Served) {
+    let path = state.home.session(&served.record.id).spool();
+    let Ok(spool) = spool::Spool::open(&path) else { return };
+    let names = spool.names().unwrap_or_default();
+    if names.is_empty() {
+        return;
+    }
+    for name in names {
+        let message = match spool.read(&name) {
+            Ok(Some(spooled)) => crate::hooks::message::parse(&spooled.bytes, &served.record.id),
+            Ok(None) | Err(_) => {
+                tracing::warn!(session = served.record.session, name, "a spooled entry is no message");
+                spool.remove(&name);
+                continue;
+            }
+        };
+        match message {
+            Ok(message) => {
+                if super::door::store(state, served, message).await.is_err() {
+                    return;
+                }
+            }
+            Err(error) => {
+                tracing::warn!(session = served.record.session, %error, "a spooled message is refused")
+            }
+        }
+        spool.remove(&name);
+    }
+    import::ask(served);
+}

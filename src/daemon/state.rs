@@ -1,0 +1,96 @@
+//! What the daemon's parts share: the store, the sessions that it serves, and the way events are recorded.
+
+use super::record::Record;
+use crate::home::Home;
+use crate::proxy::audit::Audit;
+use crate::store::{New, Writer};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// What the daemon's parts share.
+pub struct State {
+    /// Where everything is.
+    pub home: Home,
+    /// The store.
+    pub store: Writer,
+    /// The proxy's log.
+    pub audit: Arc<Audit>,
+    /// Ends everything.
+    pub shutdown: CancellationToken,
+    /// Every task, joined at the end.
+    pub tasks: TaskTracker,
+    /// The port of the hook endpoint, where there is one.
+    pub http_port: Option<u16>,
+    /// Since when.
+    pub since: String,
+    sessions: Mutex<BTreeMap<String, Served>>,
+}
+
+/// One session that is served.
+#[derive(Clone)]
+pub struct Served {
+    /// What is known of it.
+    pub record: Arc<Record>,
+    /// Its hook token.
+    pub token: Arc<str>,
+    /// Ends its tasks.
+    pub stop: CancellationToken,
+    /// Asks for an import.
+    pub import: tokio::sync::mpsc::Sender<()>,
+}
+
+impl State {
+    /// A state that serves nothing yet.
+    pub fn new(home: Home, store: Writer, audit: Arc<Audit>, http_port: Option<u16>) -> Self {
+        Self {
+            home,
+            store,
+            audit,
+            shutdown: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+            http_port,
+            since: now(),
+            sessions: Mutex::default(),
+        }
+    }
+
+    /// The sessions that are served, by id.
+    pub fn sessions(&self) -> MutexGuard<'_, BTreeMap<String, Served>> {
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Stores an event of a session.
+    pub async fn record(
+        &self,
+        record: &Record,
+        source: &'static str,
+        kind: &str,
+        data: Value,
+    ) -> Result<(), crate::store::Error> {
+        let event = New {
+            time: now(),
+            project: record.project.clone(),
+            id: record.id.clone(),
+            session: record.session.clone(),
+            source,
+            kind: kind.to_owned(),
+            data,
+        };
+        self.store.store(event).await.map(drop)
+    }
+
+    /// Stores an event whose loss is logged and no more.
+    pub async fn note(&self, record: &Record, source: &'static str, kind: &str, data: Value) {
+        if let Err(error) = self.record(record, source, kind, data).await {
+            tracing::error!(session = record.session, %error, "an event was lost");
+        }
+    }
+}
+
+/// Now, RFC 3339 in UTC with milliseconds.
+pub fn now() -> String {
+    format!("{:.3}", jiff::Timestamp::now())
+}

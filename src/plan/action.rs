@@ -1,0 +1,87 @@
+//! Pure. The vocabulary of a plan.
+
+use serde::Serialize;
+
+/// What `up` or `down` will do, per session in the order of the manifest.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Plan {
+    /// The sessions that anything is done for.
+    pub sessions: Vec<SessionPlan>,
+    /// Things worth saying that change nothing, one sentence each.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+}
+
+/// What is done for one session, in order.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct SessionPlan {
+    /// The session's name.
+    pub session: String,
+    /// The session's id.
+    pub id: String,
+    /// The steps, one after the other.
+    pub steps: Vec<Step>,
+    /// What is done as a whole.
+    pub effect: Effect,
+    /// Why: each field that differs.
+    pub reasons: Vec<Reason>,
+}
+
+/// One step: at most one change to the backend.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "op", content = "target")]
+pub enum Step {
+    /// Make the checkout, or adopt the one that is there.
+    Checkout,
+    /// Write the files that the container is shown, and let the daemon watch the session.
+    Prepare,
+    /// Make the container of this name.
+    Create(String),
+    /// Start the container of this name.
+    Start(String),
+    /// Ask the container of this name to end, and wait.
+    Stop(String),
+    /// Bring what the agent committed into the user's repository.
+    Import,
+    /// Remove the container of this name.
+    Remove(String),
+}
+
+/// What becomes of a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Effect {
+    /// It comes to be.
+    Create,
+    /// It is started as it is.
+    Start,
+    /// Its container is replaced: same checkout, same conversation.
+    Recreate,
+    /// Its container is removed.
+    Destroy,
+}
+
+/// Why something is done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Reason {
+    /// The manifest's field, or what was observed.
+    pub field: String,
+    /// What it is now.
+    pub old: Option<String>,
+    /// What it is to be.
+    pub new: Option<String>,
+}
+
+impl Plan {
+    /// Whether there is nothing to do.
+    pub fn is_empty(&self) -> bool {
+        self.sessions.is_empty()
+    }
+}
+
+impl Reason {
+    /// A reason that has no two values to show.
+    pub fn observed(what: &str) -> Self {
+        Self { field: what.to_owned(), old: None, new: None }
+    }
+}

@@ -1,0 +1,63 @@
+//! Pure. One snapshot of what the backend holds of a project.
+
+use crate::render::fields::Fields;
+use std::collections::BTreeMap;
+
+/// All containers that carry our labels, in the scope that was asked for.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Observed {
+    /// The containers, sorted by name.
+    pub containers: Vec<Container>,
+}
+
+/// One container with our labels.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Container {
+    /// The backend's id.
+    pub backend_id: String,
+    /// The container's name.
+    pub name: String,
+    /// The image's reference as it was given.
+    pub image: String,
+    /// All labels.
+    pub labels: BTreeMap<String, String>,
+    /// What it is doing.
+    pub state: ContainerState,
+    /// When it was made, seconds since 1970.
+    pub created: i64,
+}
+
+/// What a container is doing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ContainerState {
+    /// Made, never started.
+    #[default]
+    Created,
+    /// Running.
+    Running,
+    /// Between two runs.
+    Restarting,
+    /// Ended with this code.
+    Exited(i64),
+    /// Being removed, or past repair.
+    Dead,
+}
+
+impl Container {
+    /// The value of one of our labels, empty where there is none.
+    pub fn label(&self, name: &str) -> &str {
+        self.labels.get(&format!("clauderon.{name}")).map_or("", String::as_str)
+    }
+
+    /// The fields that it was made from.
+    pub fn fields(&self) -> Fields {
+        serde_json::from_str(self.label("fields")).unwrap_or_default()
+    }
+}
+
+impl Observed {
+    /// The container of a session, by the session's id.
+    pub fn session(&self, id: &str) -> Option<&Container> {
+        self.containers.iter().find(|container| container.label("id") == id)
+    }
+}

@@ -1,0 +1,76 @@
+//! Dials a destination: exactly an address that was looked at, so that a name that resolves differently the second time
+//! leads nowhere else.
+
+use super::policy::{Decision, special};
+use std::net::SocketAddr;
+use std::time::Duration;
+use tokio::net::{TcpStream, lookup_host};
+
+const RESOLVE: Duration = Duration::from_secs(10);
+const DIAL: Duration = Duration::from_secs(15);
+
+/// Why nothing was dialled.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The policy says no.
+    #[error("`{host}` is {what} ({address})")]
+    Refused {
+        /// What was asked for.
+        host: String,
+        /// The address it led to.
+        address: std::net::IpAddr,
+        /// What sort of address that is.
+        what: &'static str,
+    },
+    /// The name leads nowhere.
+    #[error("`{host}` has no address")]
+    Unknown {
+        /// What was asked for.
+        host: String,
+    },
+    /// Nobody answered.
+    #[error("`{host}` does not answer")]
+    Dial {
+        /// What was asked for.
+        host: String,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+/// Dials where the decision says.
+pub async fn dial(decision: &Decision) -> Result<TcpStream, Error> {
+    let (host, target, named) = match decision {
+        Decision::Named { address } => (address.clone(), address.clone(), true),
+        Decision::Resolve { host, port } => {
+            let bracketed =
+                if host.contains(':') && !host.starts_with('[') { format!("[{host}]") } else { host.clone() };
+            (host.clone(), format!("{bracketed}:{port}"), false)
+        }
+    };
+    let unknown = || Error::Unknown { host: host.clone() };
+    let looked_up = tokio::time::timeout(RESOLVE, lookup_host(target)).await.map_err(|_| unknown())?;
+    let addresses: Vec<SocketAddr> = looked_up.map_err(|_| unknown())?.collect();
+    if !named {
+        // One special address among the answers is a trick: none is dialled.
+        for address in &addresses {
+            if let Some(what) = special(address.ip()) {
+                return Err(Error::Refused { host, address: address.ip(), what });
+            }
+        }
+    }
+    let mut last = unknown();
+    for address in addresses.into_iter().take(4) {
+        match tokio::time::timeout(DIAL, TcpStream::connect(address)).await {
+            Ok(Ok(stream)) => {
+                // A stream without it is slower and no worse.
+                let _ = stream.set_nodelay(true);
+                return Ok(stream);
+            }
+            Ok(Err(source)) => last = Error::Dial { host: host.clone(), source },
+            Err(_) => last = Error::Dial { host: host.clone(), source: std::io::ErrorKind::TimedOut.into() },
+        }
+    }
+    Err(last)
+}

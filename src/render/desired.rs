@@ -1,0 +1,111 @@
+//! Pure. What is to exist: one entry a session, with what a plan compares and what a container is made from.
+
+use super::environment::{HOOKS_PORT, PROXY_PORT, environment};
+use super::facts::{HostFacts, SessionFacts};
+use super::fields::{Fields, fields, spec_hash};
+use super::identity::{container_name, owner, session_id};
+use super::mounts::mounts;
+use super::spec::{ContainerSpec, RestartPolicy};
+use crate::manifest::project::{Egress, Mode, Project, Restart, Session};
+use std::collections::BTreeMap;
+
+/// What is to exist for one session.
+#[derive(Clone, Debug)]
+pub struct Desired {
+    /// The session's id.
+    pub id: String,
+    /// The container's name.
+    pub container: String,
+    /// The image's reference.
+    pub image: String,
+    /// The fields whose change recreates the container.
+    pub fields: Fields,
+    /// The session, resolved.
+    pub session: Session,
+}
+
+/// What is to exist for a session that runs on an image of the given reference and id.
+pub fn desired(project: &Project, session: &Session, host: &HostFacts, image: (&str, &str)) -> Desired {
+    let owner = owner(host.uid, host.home.path());
+    Desired {
+        id: session_id(&owner, project, &session.name),
+        container: container_name(project, session),
+        image: image.0.to_owned(),
+        fields: fields(session, image.1),
+        session: session.clone(),
+    }
+}
+
+/// The container of a desired session.
+pub fn container(
+    project: &Project,
+    desired: &Desired,
+    host: &HostFacts,
+    facts: &SessionFacts,
+) -> ContainerSpec {
+    let session = &desired.session;
+    let sealed = session.egress == Egress::Sealed;
+    ContainerSpec {
+        name: desired.container.clone(),
+        image: desired.image.clone(),
+        argv: argv(sealed),
+        environment: environment(&desired.id, session, host, facts),
+        user: format!("{}:{}", host.uid, host.gid),
+        mounts: mounts(&desired.id, &project.name, session, host, facts),
+        labels: labels(project, desired, host),
+        sealed,
+        extra_hosts: vec![format!(
+            "host.docker.internal:{}",
+            if sealed { "127.0.0.1" } else { "host-gateway" }
+        )],
+        terminal: session.mode == Mode::Interactive,
+        cpus: session.resources.cpus,
+        memory: session.resources.memory,
+        pids: session.resources.pids,
+        restart: restart(session.restart),
+        capabilities: Vec::new(),
+    }
+}
+
+fn argv(sealed: bool) -> Vec<String> {
+    let entry = ["bash", "/run/clauderon/entry.sh"].map(String::from);
+    if !sealed {
+        return entry.into();
+    }
+    let mut argv: Vec<String> = ["/run/clauderon/link", "run"].map(String::from).into();
+    for (name, port) in [("proxy", PROXY_PORT), ("hooks", HOOKS_PORT)] {
+        argv.extend(["--bind".to_owned(), format!("{name}={port}")]);
+    }
+    argv.push("--".to_owned());
+    argv.extend(entry);
+    argv
+}
+
+fn labels(project: &Project, desired: &Desired, host: &HostFacts) -> BTreeMap<String, String> {
+    let mut labels = desired.session.labels.clone();
+    let fields = serde_json::to_string(&desired.fields).unwrap_or_default();
+    for (name, value) in [
+        ("project", project.name.clone()),
+        ("root", project.root.display().to_string()),
+        ("owner", owner(host.uid, host.home.path())),
+        ("session", desired.session.name.clone()),
+        ("id", desired.id.clone()),
+        ("spec", spec_hash(&desired.fields)),
+        ("fields", fields),
+        ("agent", super::fields::agent_kind(desired.session.agent.kind).to_owned()),
+        ("mode", super::fields::mode(desired.session.mode).to_owned()),
+        ("branch", desired.session.repository.as_ref().map(|it| it.branch.clone()).unwrap_or_default()),
+    ] {
+        labels.insert(format!("clauderon.{name}"), value);
+    }
+    labels
+}
+
+fn restart(restart: Restart) -> RestartPolicy {
+    match restart {
+        Restart::No => RestartPolicy::No,
+        Restart::Always => RestartPolicy::Always,
+        Restart::UnlessStopped => RestartPolicy::UnlessStopped,
+        Restart::OnFailure(times) => RestartPolicy::OnFailure(times),
+    }
+}

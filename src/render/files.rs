@@ -1,0 +1,76 @@
+//! Pure. The files that a session's container is shown, as paths on the host and content.
+
+use super::facts::{HostFacts, SessionFacts};
+use super::script;
+use crate::agent::{claude, codex};
+use crate::manifest::project::{AgentKind, Session};
+use std::path::PathBuf;
+
+/// One file to write.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct File {
+    /// Where, on the host.
+    pub path: PathBuf,
+    /// What.
+    pub content: Vec<u8>,
+    /// The permission bits.
+    pub mode: u32,
+    /// Written only where there is none: the agent rewrites it.
+    pub once: bool,
+}
+
+/// All files of a session, their directories implied.
+pub fn files(
+    id: &str,
+    session: &Session,
+    host: &HostFacts,
+    facts: &SessionFacts,
+) -> Result<Vec<File>, script::Error> {
+    let home = host.home.session(id);
+    let file = |path: PathBuf, content: String, mode| File {
+        path,
+        content: content.into_bytes(),
+        mode,
+        once: false,
+    };
+    let mut files = vec![
+        file(home.run().join("entry.sh"), script::entry(session)?, 0o755),
+        file(home.run().join("prompt"), session.prompt.clone().unwrap_or_default(), 0o644),
+        file(home.hooks().join("send_status.sh"), script::send_status(&facts.token)?, 0o755),
+        file(home.etc().join("proxy-ca.pem"), authorities(host, facts), 0o644),
+    ];
+    match session.agent.kind {
+        AgentKind::Claude => {
+            let settings = claude::managed_settings(facts.probe.managed_settings.as_deref());
+            let settings_path = home.managed_settings().join("managed-settings.json");
+            files.push(file(settings_path, format!("{settings:#}\n"), 0o644));
+            let seed = file(home.claude_json(), format!("{}\n", claude::seed()), 0o600);
+            files.push(File { once: true, ..seed });
+        }
+        AgentKind::Codex => {
+            let directory = home.etc().join("codex");
+            files.push(file(directory.join("config.toml"), codex::config(), 0o644));
+            files.push(file(home.managed_settings().join("config.toml"), codex::config(), 0o644));
+            let requirements = home.managed_settings().join("requirements.toml");
+            files.push(file(requirements, codex::requirements(), 0o644));
+            files.push(file(directory.join("auth.json"), format!("{}\n", codex::auth()), 0o600));
+        }
+    }
+    Ok(files)
+}
+
+/// Directories that are mounted though no file of ours lies in them.
+pub fn directories(id: &str, session: &Session, host: &HostFacts) -> Vec<PathBuf> {
+    let home = host.home.session(id);
+    let own = match session.agent.kind {
+        AgentKind::Claude => home.claude_projects(),
+        AgentKind::Codex => home.codex(),
+    };
+    vec![home.spool(), own]
+}
+
+/// The system's roots and the manifest's authorities in one bundle.
+fn authorities(host: &HostFacts, facts: &SessionFacts) -> String {
+    let parts = std::iter::once(&host.system_roots).chain(&facts.authorities);
+    parts.map(|part| format!("{}\n", part.trim_end())).collect()
+}

@@ -1,0 +1,82 @@
+//! Pure. The two shell scripts of a container; the only place that quotes for a shell.
+
+use crate::agent::launch;
+use crate::manifest::project::{AgentKind, Mode, Session};
+use minijinja::syntax::SyntaxConfig;
+use minijinja::{Environment, UndefinedBehavior, context};
+
+/// One argument of a program ends here on Linux; a longer prompt comes by standard input.
+pub const LONGEST_ARGUMENT: usize = 131_071;
+
+const ENTRY: &str = include_str!("templates/entry.sh.j2");
+const SEND_STATUS: &str = include_str!("templates/send_status.sh.j2");
+
+/// A template that could not be rendered: a fault of the program, not of its input.
+#[derive(Debug, thiserror::Error)]
+#[error("the template `{name}` could not be rendered")]
+pub struct Error {
+    /// Which template.
+    pub name: &'static str,
+    /// Why not.
+    #[source]
+    pub source: minijinja::Error,
+}
+
+/// The container's first script.
+pub fn entry(session: &Session) -> Result<String, Error> {
+    let launch = minijinja::Value::from(minijinja::value::Serde(launch(session)));
+    let batch = session.mode == Mode::Batch;
+    let prompt = match &session.prompt {
+        None => "none",
+        Some(text) if text.len() > LONGEST_ARGUMENT => "stdin",
+        // Codex takes this one argument for a request to read standard input.
+        Some(text) if text == "-" && session.agent.kind == AgentKind::Codex && batch => "stdin",
+        Some(_) => "argument",
+    };
+    let carries_codex = session.agent.kind == AgentKind::Codex;
+    render("entry.sh", ENTRY, &context! { launch, prompt, carries_codex, batch })
+}
+
+/// The hook script.
+pub fn send_status(token: &str) -> Result<String, Error> {
+    render("send_status.sh", SEND_STATUS, &context! { token })
+}
+
+fn render(name: &'static str, template: &str, values: &minijinja::Value) -> Result<String, Error> {
+    let named = |source| Error { name, source };
+    let syntax = SyntaxConfig::builder().trim_blocks(true).build().map_err(named)?;
+    let mut environment = Environment::new();
+    environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    environment.set_syntax(syntax);
+    environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
+    environment.add_filter("quote", |text: String| quote(&text));
+    environment.add_filter("word", |text: String| word(&text));
+    environment.template_from_str(template).and_then(|it| it.render(values)).map_err(named)
+}
+
+/// One word for a shell, whatever is in it.
+pub fn quote(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
+/// A word of ours: the conversation's variable is expanded, all else quoted.
+fn word(text: &str) -> String {
+    if text == "$CLAUDERON_CONVERSATION_ID" { format!("\"{text}\"") } else { quote(text) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quote;
+    use proptest::prelude::*;
+    use std::process::Command;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn a_quoted_word_comes_back_byte_for_byte(text in "[^\0]{0,200}") {
+            let script = format!("printf %s {}", quote(&text));
+            let output = Command::new("bash").args(["-c", &script]).output().unwrap();
+            prop_assert_eq!(String::from_utf8(output.stdout).unwrap(), text);
+        }
+    }
+}

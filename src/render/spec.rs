@@ -1,0 +1,73 @@
+//! Pure. A container as any backend can make it: the words are the field's, none is an engine's own.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// Everything needed to make one container.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ContainerSpec {
+    /// The container's name.
+    pub name: String,
+    /// The image's reference.
+    pub image: String,
+    /// The program and its arguments; the image's entrypoint is overridden.
+    pub argv: Vec<String>,
+    /// The environment.
+    pub environment: BTreeMap<String, String>,
+    /// `uid:gid`.
+    pub user: String,
+    /// The mounts, sorted by target.
+    pub mounts: Vec<Mount>,
+    /// The labels.
+    pub labels: BTreeMap<String, String>,
+    /// No network at all; else the engine's default bridge.
+    pub sealed: bool,
+    /// Entries of the hosts file: `name:address`.
+    pub extra_hosts: Vec<String>,
+    /// A terminal and an open standard input.
+    pub terminal: bool,
+    /// Processors.
+    pub cpus: Option<f64>,
+    /// Bytes of memory.
+    pub memory: Option<u64>,
+    /// Processes and threads.
+    pub pids: u32,
+    /// When the engine starts the container again.
+    pub restart: RestartPolicy,
+    /// Kept only for a one-shot root helper that gives volumes to the user; a session's container has none.
+    pub capabilities: Vec<String>,
+}
+
+/// When the engine starts a container again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RestartPolicy {
+    /// Never.
+    #[default]
+    No,
+    /// Always.
+    Always,
+    /// Unless it was stopped.
+    UnlessStopped,
+    /// After a failure, at most this many times; 0 is without end.
+    OnFailure(u32),
+}
+
+/// One mount.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mount {
+    /// What is mounted.
+    pub source: MountSource,
+    /// Where, absolute in the container.
+    pub target: String,
+    /// Whether the container may not write.
+    pub read_only: bool,
+}
+
+/// What a mount mounts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MountSource {
+    /// A path of the host.
+    Bind(PathBuf),
+    /// A named volume.
+    Volume(String),
+}

@@ -1,0 +1,80 @@
+//! The first checkout of files, in a repository that no agent has seen yet: by the user's `git` where there is one
+//! (filters, large-file storage, several workers), by libgit2 where there is none.
+
+use std::io;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use git2::Repository;
+use git2::build::CheckoutBuilder;
+
+use super::error::Error;
+
+/// The longest that a first checkout may take.
+const TIMEOUT: Duration = Duration::from_secs(30 * 60);
+
+/// What would make git look at another repository than the one at hand.
+const ELSEWHERE: [&str; 8] = [
+    "GIT_DIR",
+    "GIT_WORK_TREE",
+    "GIT_INDEX_FILE",
+    "GIT_COMMON_DIR",
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+    "GIT_NAMESPACE",
+    "GIT_CONFIG",
+];
+
+/// Writes the files of HEAD.
+pub fn check_out(directory: &Path) -> Result<(), Error> {
+    let mut command = Command::new("git");
+    command.current_dir(directory).args(["-c", "checkout.workers=0", "-c", "core.hooksPath=/dev/null"]);
+    command.args(["-c", "core.fsmonitor=false", "read-tree", "-u", "--reset", "HEAD"]);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).env("GIT_TERMINAL_PROMPT", "0");
+    for name in ELSEWHERE {
+        command.env_remove(name);
+    }
+    match command.spawn() {
+        Ok(child) => wait(child),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => with_libgit2(directory),
+        Err(error) => Err(Error::io("start git in", directory)(error)),
+    }
+}
+
+fn wait(child: std::process::Child) -> Result<(), Error> {
+    let pid = rustix::process::Pid::from_child(&child);
+    let (sender, receiver) = mpsc::channel();
+    std::thread::spawn(move || sender.send(child.wait_with_output()));
+    let Ok(output) = receiver.recv_timeout(TIMEOUT) else {
+        // It may have ended by itself just now.
+        let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+        return Err(Error::CheckOut {
+            message: format!("not done after {} minutes", TIMEOUT.as_secs() / 60),
+        });
+    };
+    let output = output.map_err(|error| Error::CheckOut { message: error.to_string() })?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let said = String::from_utf8_lossy(&output.stderr);
+    let last: Vec<&str> = said.trim().lines().rev().take(3).collect();
+    Err(Error::CheckOut { message: last.into_iter().rev().collect::<Vec<_>>().join("; ") })
+}
+
+/// libgit2 runs no filters, so a repository that names one is refused.
+fn with_libgit2(directory: &Path) -> Result<(), Error> {
+    let failed = || Error::git("check out the files");
+    let repository = Repository::open(directory).map_err(failed())?;
+    let head = repository.head().and_then(|head| head.peel_to_tree()).map_err(failed())?;
+    let attributes = head.get_name(".gitattributes").and_then(|entry| entry.to_object(&repository).ok());
+    let filters = attributes
+        .as_ref()
+        .and_then(|object| object.as_blob())
+        .is_some_and(|blob| blob.content().windows(7).any(|window| window == b"filter="));
+    if filters {
+        return Err(Error::NeedsGit);
+    }
+    repository.checkout_head(Some(CheckoutBuilder::new().force())).map_err(failed())
+}

@@ -1,0 +1,108 @@
+//! Removes a checkout, and of its refs in the user's repository those that keep nothing.
+
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use git2::Repository;
+
+use super::error::Error;
+use super::parent;
+use super::record::{beside, scratch_prefix, sweep};
+
+/// Removes a checkout, following no link. What it holds is gone: ask `lost::would_be_lost` first.
+/// A checkout that is not there is no error.
+pub fn remove(checkout: &Path, user_repository: &Path, session: &str) -> Result<(), Error> {
+    let namespace = parent::namespace(session)?;
+    take_away(checkout)?;
+    match parent::open(user_repository) {
+        Ok(repository) => {
+            remove_refs(&repository, &namespace).map_err(Error::git(format!("clean up `{namespace}`")))
+        }
+        Err(Error::NotARepository { .. }) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// Moves the directory out of its place first, so that a kill half-way leaves no half checkout there.
+fn take_away(checkout: &Path) -> Result<(), Error> {
+    let parent = checkout.parent().unwrap_or(Path::new("."));
+    if std::fs::symlink_metadata(checkout).is_ok() {
+        let scratch = tempfile::Builder::new().prefix(&scratch_prefix(checkout)).tempdir_in(parent);
+        let scratch = scratch.map_err(Error::io("create a directory in", parent))?.keep();
+        std::fs::rename(checkout, scratch.join("tree")).map_err(Error::io("remove", checkout))?;
+        delete(&scratch).map_err(Error::io("remove", &scratch))?;
+    }
+    sweep(checkout);
+    crate::fs::remove_file(&beside(checkout, ".json"))?;
+    crate::fs::remove_file(&beside(checkout, ".lock"))?;
+    Ok(())
+}
+
+/// Deletes a tree that nobody writes in any more; directories that their owner closed are opened.
+pub(super) fn delete(path: &Path) -> io::Result<()> {
+    match std::fs::remove_dir_all(path) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            open_up(path);
+            std::fs::remove_dir_all(path)
+        }
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+fn open_up(root: &Path) {
+    let mut pending = vec![root.to_owned()];
+    while let Some(directory) = pending.pop() {
+        // What cannot be opened stays, and the removal after this says so.
+        let _ = std::fs::set_permissions(&directory, std::fs::Permissions::from_mode(0o700));
+        let entries = std::fs::read_dir(&directory).into_iter().flatten().flatten();
+        let directories = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+        pending.extend(directories.map(|entry| entry.path()));
+    }
+}
+
+fn remove_refs(repository: &Repository, namespace: &str) -> Result<(), git2::Error> {
+    for reference in repository.references_glob(&format!("{namespace}*"))? {
+        let mut reference = reference?;
+        let (Ok(name), Some(id)) = (reference.name().map(str::to_owned), reference.target()) else {
+            continue;
+        };
+        let keeps_something =
+            match name.strip_prefix(namespace).and_then(|rest| rest.strip_prefix("published/")) {
+                // Says that the branch is an agent's work, so that a later session can go on with it.
+                Some(branch) => repository.refname_to_id(&format!("refs/heads/{branch}")).is_ok(),
+                None => name != format!("{namespace}base") && !reachable(repository, id)?,
+            };
+        if !keeps_something {
+            reference.delete()?;
+        }
+    }
+    sweep_published(repository)
+}
+
+/// Forgets the branches of removed sessions that the user deleted since.
+fn sweep_published(repository: &Repository) -> Result<(), git2::Error> {
+    for reference in repository.references_glob("refs/clauderon/*/published/*")? {
+        let mut reference = reference?;
+        let Ok(name) = reference.name().map(str::to_owned) else {
+            continue;
+        };
+        let Some((session, branch)) = name.split_once("/published/") else {
+            continue;
+        };
+        let exists = |name: String| repository.refname_to_id(&name).is_ok();
+        if !exists(format!("{session}/base")) && !exists(format!("refs/heads/{branch}")) {
+            reference.delete()?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether a branch of the user's holds the commit.
+fn reachable(repository: &Repository, id: git2::Oid) -> Result<bool, git2::Error> {
+    let mut walk = repository.revwalk()?;
+    walk.push(id)?;
+    walk.hide_glob("refs/heads/*")?;
+    Ok(walk.next().is_none())
+}

@@ -1,0 +1,129 @@
+//! Plans as text: what is done, to which session, and why. The fake stands for the engine.
+
+use crate::support::project::{host, project, session};
+use clauderon::backend::{Backend, fake::Fake};
+use clauderon::manifest::project::{Mode, Project};
+use clauderon::plan::observed::{ContainerState, Observed};
+use clauderon::plan::up::{Options, Refusal, down, up};
+use clauderon::render::desired::{Desired, container, desired};
+use clauderon::render::facts::SessionFacts;
+
+fn all(project: &Project, image: &str) -> Vec<Desired> {
+    project.sessions.iter().map(|session| desired(project, session, &host(), ("agents:1", image))).collect()
+}
+
+fn facts() -> SessionFacts {
+    SessionFacts {
+        identity: Default::default(),
+        image: Default::default(),
+        probe: Default::default(),
+        checkout: Default::default(),
+        token: "token".to_owned(),
+        authorities: Vec::new(),
+    }
+}
+
+/// Makes and starts what is desired, so that the next plan sees it.
+async fn bring_up(fake: &Fake, project: &Project, image: &str) {
+    for desired in all(project, image) {
+        fake.create(&container(project, &desired, &host(), &facts())).await.unwrap();
+        fake.start(&desired.container).await.unwrap();
+    }
+}
+
+fn text(project: &Project, image: &str, observed: &Observed) -> String {
+    up(&all(project, image), observed, Options::default()).unwrap().to_string()
+}
+
+#[tokio::test]
+async fn what_is_not_there_is_created_and_what_is_there_is_left_alone() {
+    let shop = project(vec![session("a"), session("b")]);
+    let fake = Fake::default();
+    assert_eq!(
+        text(&shop, "sha256:1", &fake.observe().await.unwrap()),
+        "create a: not there\ncreate b: not there\n"
+    );
+    bring_up(&fake, &shop, "sha256:1").await;
+    assert_eq!(text(&shop, "sha256:1", &fake.observe().await.unwrap()), "");
+}
+
+#[tokio::test]
+async fn a_changed_field_recreates_that_session_alone_and_says_which() {
+    let mut shop = project(vec![session("a"), session("b")]);
+    let fake = Fake::default();
+    bring_up(&fake, &shop, "sha256:1").await;
+    shop.sessions[1].environment.insert("RUST_LOG".to_owned(), "debug".to_owned());
+    shop.sessions[1].agent.model = Some("opus".to_owned());
+    let observed = fake.observe().await.unwrap();
+    assert_eq!(
+        text(&shop, "sha256:1", &observed),
+        "recreate b: agent.model: (none) → opus, environment.RUST_LOG added: debug\n"
+    );
+    assert_eq!(
+        text(&project(vec![session("a")]), "sha256:2", &observed),
+        "recreate a: image: sha256:1 → sha256:2\nnote: `clauderon-shop-b` is not in the manifest any more: `clauderon down b` removes it\n"
+    );
+}
+
+#[tokio::test]
+async fn a_changed_prompt_or_host_disturbs_nobody() {
+    let mut shop = project(vec![session("a")]);
+    let fake = Fake::default();
+    bring_up(&fake, &shop, "sha256:1").await;
+    shop.sessions[0].prompt = Some("Something else".to_owned());
+    shop.sessions[0].hosts.insert("example.org".to_owned(), Default::default());
+    assert_eq!(text(&shop, "sha256:1", &fake.observe().await.unwrap()), "");
+}
+
+#[tokio::test]
+async fn an_ended_batch_session_has_done_its_work_and_an_ended_interactive_one_is_started() {
+    let mut batch = session("batch");
+    batch.mode = Mode::Batch;
+    let shop = project(vec![session("a"), batch]);
+    let fake = Fake::default();
+    bring_up(&fake, &shop, "sha256:1").await;
+    fake.set_state("clauderon-shop-a", ContainerState::Exited(143));
+    fake.set_state("clauderon-shop-batch", ContainerState::Exited(0));
+    assert_eq!(text(&shop, "sha256:1", &fake.observe().await.unwrap()), "start a: exited with code 143\n");
+    fake.set_state("clauderon-shop-batch", ContainerState::Exited(1));
+    let plan = text(&shop, "sha256:1", &fake.observe().await.unwrap());
+    assert!(plan.contains("start batch: exited with code 1"), "{plan}");
+}
+
+#[tokio::test]
+async fn a_name_that_another_root_holds_is_refused() {
+    let shop = project(vec![session("a")]);
+    let fake = Fake::default();
+    bring_up(&fake, &shop, "sha256:1").await;
+    let elsewhere = Project { root: "/projects/other".into(), ..shop };
+    let refusal = up(&all(&elsewhere, "sha256:1"), &fake.observe().await.unwrap(), Options::default());
+    assert!(matches!(refusal, Err(Refusal::Foreign { name, holder })
+        if name == "clauderon-shop-a" && holder.contains("/projects/shop")));
+}
+
+#[tokio::test]
+async fn a_newer_set_of_fields_recreates_nothing_by_itself() {
+    let shop = project(vec![session("a")]);
+    let fake = Fake::default();
+    bring_up(&fake, &shop, "sha256:1").await;
+    let mut observed = fake.observe().await.unwrap();
+    let labels = &mut observed.containers[0].labels;
+    labels.insert("clauderon.spec".to_owned(), "v0:0123".to_owned());
+    let mut fields: serde_json::Value = serde_json::from_str(&labels["clauderon.fields"]).unwrap();
+    fields.as_object_mut().unwrap().remove("permissions");
+    labels.insert("clauderon.fields".to_owned(), fields.to_string());
+    assert_eq!(text(&shop, "sha256:1", &observed), "");
+    assert_eq!(text(&shop, "sha256:2", &observed), "recreate a: image: sha256:1 → sha256:2\n");
+}
+
+#[tokio::test]
+async fn down_stops_imports_and_only_then_removes() {
+    use clauderon::plan::action::Step;
+    let shop = project(vec![session("a")]);
+    let fake = Fake::default();
+    bring_up(&fake, &shop, "sha256:1").await;
+    let observed = fake.observe().await.unwrap();
+    let plan = down(&observed.containers.iter().collect::<Vec<_>>());
+    let name = "clauderon-shop-a".to_owned();
+    assert_eq!(plan.sessions[0].steps, [Step::Stop(name.clone()), Step::Import, Step::Remove(name)]);
+}

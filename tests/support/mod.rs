@@ -1,0 +1,4 @@
+//! What several tests share.
+
+pub mod project;
+pub mod world;
