@@ -181,16 +181,16 @@ mod tests {
         let root = directory.path().canonicalize().unwrap();
         std::fs::create_dir_all(root.join("repository/.git")).unwrap();
         std::fs::create_dir_all(root.join("repository/a/b")).unwrap();
-        std::fs::write(root.join("clauderon.yaml"), "").unwrap();
+        crate::fs::replace(&root.join("clauderon.yaml"), b"", 0o644).unwrap();
         let start = root.join("repository/a/b");
         let error = discover(&start).unwrap_err();
         assert!(
             error.to_string().ends_with(&format!("up to `{}`", root.join("repository").display())),
             "{error}"
         );
-        std::fs::write(root.join("repository/clauderon.yml"), "").unwrap();
+        crate::fs::replace(&root.join("repository/clauderon.yml"), b"", 0o644).unwrap();
         assert_eq!(discover(&start).unwrap(), root.join("repository/clauderon.yml"));
-        std::fs::write(root.join("repository/clauderon.yaml"), "").unwrap();
+        crate::fs::replace(&root.join("repository/clauderon.yaml"), b"", 0o644).unwrap();
         assert_eq!(discover(&start).unwrap(), root.join("repository/clauderon.yaml"));
     }
 
@@ -199,7 +199,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let file = |name: &str, bytes: &[u8]| {
             let path = directory.path().join(name);
-            std::fs::write(&path, bytes).unwrap();
+            crate::fs::replace(&path, bytes, 0o644).unwrap();
             path
         };
         assert!(refusal(directory.path()).ends_with("is a directory"));
@@ -219,8 +219,8 @@ mod tests {
     fn a_manifest_is_loaded_with_its_prompts() {
         let directory = tempfile::tempdir().unwrap();
         let root = directory.path().canonicalize().unwrap();
-        std::fs::write(root.join("p.md"), "do it\n").unwrap();
-        std::fs::write(root.join("clauderon.yaml"), "name: x\nprompt: {file: p.md}\n").unwrap();
+        crate::fs::replace(&root.join("p.md"), b"do it\n", 0o644).unwrap();
+        crate::fs::replace(&root.join("clauderon.yaml"), b"name: x\nprompt: {file: p.md}\n", 0o644).unwrap();
         let project = load(&root.join("clauderon.yaml")).unwrap();
         assert_eq!((project.root, project.sessions[0].prompt.as_deref()), (root.clone(), Some("do it\n")));
         std::fs::remove_file(root.join("p.md")).unwrap();
