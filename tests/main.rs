@@ -1,5 +1,11 @@
 //! Every integration test, in one binary.
-#![allow(clippy::unwrap_used, clippy::print_stderr, clippy::wildcard_imports, missing_docs)]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    clippy::wildcard_imports,
+    missing_docs
+)]
 
 mod backend;
 mod errors;

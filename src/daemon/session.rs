@@ -122,7 +122,7 @@ pub async fn drain(state: &Arc<State>, served: &Served) {
                 }
             }
             Err(error) => {
-                tracing::warn!(session = served.record.session, %error, "a spooled message is refused")
+                tracing::warn!(session = served.record.session, %error, "a spooled message is refused");
             }
         }
         spool.remove(&name);

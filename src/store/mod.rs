@@ -1,4 +1,4 @@
-//! The history of events: one SQLite file, written by the daemon alone, read by anyone meanwhile.
+//! The history of events: one `SQLite` file, written by the daemon alone, read by anyone meanwhile.
 
 mod event;
 mod reader;
@@ -31,7 +31,7 @@ const TABLES: &str = "
 /// A store that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// SQLite refused.
+    /// `SQLite` refused.
     #[error("the event store `{path}` cannot be used", path = path.display())]
     Database {
         /// The file.
