@@ -1,12 +1,8 @@
 //! Every integration test, in one binary.
-#![allow(
-    clippy::disallowed_methods,
-    clippy::unwrap_used,
-    clippy::print_stderr,
-    clippy::wildcard_imports,
-    missing_docs
-)]
+#![allow(missing_docs, clippy::comparison_to_empty, clippy::default_trait_access, clippy::disallowed_methods)]
+#![allow(clippy::print_stderr, clippy::unwrap_used, clippy::wildcard_imports)]
 
+mod attack;
 mod backend;
 mod errors;
 mod manifest;
@@ -14,5 +10,6 @@ mod plan;
 mod render;
 mod session;
 mod support;
+mod terminal;
 mod tidy;
 mod worktree;

@@ -1,6 +1,6 @@
 //! The real ground under a plan: checkouts, files, the daemon.
 
-use super::images;
+use super::{images, output};
 use crate::apply::ground::Ground;
 use crate::backend::docker::Docker;
 use crate::daemon::client::Client;
@@ -99,6 +99,11 @@ pub async fn daemon(home: &Home) -> Result<Client, Error> {
 /// Imports a session's commits and answers what came, in words.
 pub async fn import(home: &Home, id: &str) -> Result<Vec<String>, Error> {
     daemon(home).await?.import(id).await.map_err(daemon_error)
+}
+
+/// Says that commits stay in the checkout alone.
+pub fn warn_import(error: &Error) {
+    output::say(&format!("warning: the commits stay in the checkout: {error}"));
 }
 
 /// Sessions whose containers are gone: the daemon serves them no longer, and a daemon to come neither.
@@ -277,7 +282,14 @@ impl Ground for Local<'_> {
     }
 
     fn import<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<(), Error>> {
-        async move { import(&self.host.home, id).await.map(drop) }.boxed()
+        async move {
+            // The checkout stays: what could not be imported now is not lost with the container.
+            if let Err(error) = import(&self.host.home, id).await {
+                warn_import(&error);
+            }
+            Ok(())
+        }
+        .boxed()
     }
 }
 

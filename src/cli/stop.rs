@@ -51,7 +51,9 @@ async fn each(
 async fn turn(engine: &Engine, container: &Container, stop: bool, start: bool) -> Result<(), Error> {
     if stop {
         engine.docker.stop(&container.name, GRACE).await.map_err(engine_error)?;
-        ground::import(&engine.home, container.label("id")).await?;
+        if let Err(error) = ground::import(&engine.home, container.label("id")).await {
+            ground::warn_import(&error);
+        }
     }
     if start {
         engine.docker.start(&container.name).await.map_err(engine_error)?;
