@@ -1,6 +1,6 @@
 //! Real agents in real containers, from `up` to `down`. Only the model's answers are scripted.
 
-use crate::support::world::{World, docker, eventually, inspect};
+use crate::support::world::{IMAGE, World, docker, eventually, inspect};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -241,4 +241,153 @@ fn a_sealed_container_reaches_nothing_but_the_proxy() {
         let code = world.run(&["exec", "a", "--", "bash", "-c", &script]).stdout;
         assert_eq!(code, "403", "{url}");
     }
+}
+
+#[test]
+fn an_interactive_codex_session_works_stops_and_goes_on() {
+    let world = World::with_model(&json!({"turns": [{"when": "", "steps": [{"say": "All well."}]}]}));
+    world.manifest("sessions:\n  c: {agent: codex, prompt: Say hello}\n");
+    world.run(&["up", "--wait", "--yes"]).ok();
+    world.run(&["wait", "c", "--for", "idle", "--timeout", "60s"]).ok();
+    world.run(&["stop", "c"]).ok();
+    eventually("SessionEnd arrives on stop", LONG, || world.hooks("c").contains(&"SessionEnd".to_owned()));
+    assert_eq!(world.ps()[0]["state"], "stopped");
+    world.run(&["start", "c"]).ok();
+    eventually("it runs again", LONG, || world.ps()[0]["state"] == "running");
+    assert_eq!(world.run(&["exec", "c", "--", "git", "status", "--porcelain"]).ok(), "");
+}
+
+#[test]
+fn a_batch_session_keeps_its_exit_code_and_up_says_what_it_printed() {
+    let world = World::with_model(&json!({"turns": [{"when": "", "steps": [{"say": "All well."}]}]}));
+    world.manifest(
+        "sessions:\n  a: {agent: {kind: claude, args: [--no-such-flag]}, mode: batch, prompt: hello}\n",
+    );
+    let said = world.run(&["up", "--wait", "--yes"]).fails(1);
+    assert!(said.contains("no-such-flag") && said.contains("exit code 1"), "{said}");
+    let status = &world.ps()[0];
+    assert_eq!((&status["state"], &status["exit_code"]), (&json!("failed"), &json!(1)));
+    assert_eq!(world.run(&["wait", "a", "--for", "idle"]).code, 1, "what has ended does not come to be idle");
+}
+
+#[test]
+fn model_arguments_and_a_prompt_file_reach_the_agent() {
+    let world = World::with_model(&json!({"turns": [{"when": "", "steps": [{"say": "All well."}]}]}));
+    world.write("prompts/p.md", "From a file,\nwith two lines.\n");
+    world.manifest(
+        "agent: {model: haiku, args: [--append-system-prompt, \"Be brief, it's late\"]}\nmode: batch\n\
+         permissions: accept-edits\nsessions:\n  a: {prompt: {file: prompts/p.md}}\n",
+    );
+    world.run(&["up", "--wait", "--yes"]).ok();
+    world.run(&["wait", "a", "--for", "exited", "--timeout", "60s"]).ok();
+    let requests = world.requests();
+    let turn = requests.iter().find(|request| request["user_text"] == "From a file,\nwith two lines.\n");
+    let turn = turn.unwrap_or_else(|| panic!("the prompt did not arrive: {requests:?}"));
+    assert!(turn["model"].as_str().unwrap().contains("haiku"), "{turn}");
+}
+
+#[test]
+fn an_open_session_is_on_the_bridge_and_its_hooks_arrive() {
+    let world = World::new();
+    world.manifest(
+        "proxy: {egress: open}\nenvironment: {CLAUDE_CODE_OAUTH_TOKEN: sk-ant-oat01-of-the-user}\nsessions: {a: hello}\n",
+    );
+    let refusal = world.run(&["up", "-d"]).fails(3);
+    assert!(refusal.contains("open network"), "{refusal}");
+    world.run(&["up", "--wait", "--yes"]).ok();
+    let container = inspect(&world.container("a"));
+    assert_eq!(container["HostConfig"]["NetworkMode"], "bridge");
+    assert_eq!(container["HostConfig"]["ExtraHosts"], json!(["host.docker.internal:host-gateway"]));
+    assert_eq!(container["HostConfig"]["CapDrop"], json!(["ALL"]));
+    assert_eq!(
+        world.run(&["exec", "a", "--", "printenv", "GH_TOKEN"]).code,
+        1,
+        "no placeholder without the proxy"
+    );
+    assert!(world.hooks("a").contains(&"SessionStart".to_owned()));
+}
+
+#[test]
+fn sessions_without_a_repository_and_volumes_of_the_project() {
+    let world = World::with_model(&json!({"turns": [{"when": "", "steps": [{"say": "All well."}]}]}));
+    world.manifest(
+        "repository: false\nvolumes: [\"data:/data\", \"./README.md:/readme:ro\"]\nsessions: {a: hello}\n",
+    );
+    world.run(&["up", "--wait", "--yes"]).ok();
+    let script = "touch /data/x && cat /readme && echo kept > /workspace/note && ! touch /readme";
+    world.run(&["exec", "a", "--", "bash", "-c", script]).ok();
+    let volume = format!("clauderon-{}-data", world.project);
+    world.run(&["down"]).ok();
+    assert_eq!(docker(&["volume", "ls", "-q", "--filter", &format!("name={volume}")]).trim(), volume);
+    let refusal = world.run(&["down", "--checkouts"]).fails(3);
+    assert!(refusal.contains("note"), "{refusal}");
+    world.run(&["up", "--wait"]).ok();
+    assert_eq!(world.run(&["exec", "a", "--", "cat", "/workspace/note"]).ok(), "kept\n");
+    world.run(&["down", "--volumes", "--checkouts", "--force"]).ok();
+    assert_eq!(docker(&["volume", "ls", "-q", "--filter", &format!("name={volume}")]), "");
+}
+
+#[test]
+fn a_built_image_is_built_once() {
+    let world = World::with_model(&json!({"turns": [{"when": "", "steps": [{"say": "All well."}]}]}));
+    world.write("agent/Dockerfile", &format!("FROM {IMAGE}\nARG COLOUR\nENV COLOUR=$COLOUR\n"));
+    world.manifest("build: {context: agent, args: {COLOUR: green}}\nsessions: {a: hello}\n");
+    let text = std::fs::read_to_string(world.root().join("clauderon.yaml")).unwrap();
+    world.write("clauderon.yaml", &text.replace(&format!("image: {IMAGE}\npull_policy: never\n"), ""));
+    world.run(&["up", "--wait", "--yes"]).ok();
+    assert_eq!(world.run(&["exec", "a", "--", "printenv", "COLOUR"]).ok(), "green\n");
+    let image = inspect(&world.container("a"))["Config"]["Image"].as_str().unwrap().to_owned();
+    let again = world.run(&["up", "-d"]);
+    assert!(again.stderr.contains("up to date"), "{}", again.stderr);
+    world.run(&["down"]).ok();
+    docker(&["rmi", &image]);
+}
+
+#[test]
+fn a_user_who_is_not_root_owns_all_that_is_made() {
+    let world = World::with_model(&committing());
+    world.manifest("caches: {cargo: {scope: session}}\nsessions: {a: {mode: batch, prompt: Greet}}\n");
+    let socket = std::fs::metadata("/var/run/docker.sock").unwrap();
+    let group = std::os::unix::fs::MetadataExt::gid(&socket).to_string();
+    let directory = world.root().parent().unwrap().to_owned();
+    assert!(
+        std::process::Command::new("chown")
+            .args(["-R", "4242:4242"])
+            .arg(&directory)
+            .status()
+            .unwrap()
+            .success()
+    );
+    let as_user = |args: &[&str]| {
+        let program = world.path("clauderon");
+        if !program.exists() {
+            std::fs::copy(env!("CARGO_BIN_EXE_clauderon"), &program).unwrap();
+        }
+        let output = std::process::Command::new("setpriv")
+            .args(["--reuid", "4242", "--regid", "4242", "--groups", &group])
+            .arg(program)
+            .args(args)
+            .current_dir(world.root())
+            .env("CLAUDERON_HOME", world.home())
+            .env("HOME", &directory)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    as_user(&["up", "--wait", "--yes"]);
+    as_user(&["wait", "a", "--for", "exited", "--timeout", "60s"]);
+    assert_eq!(inspect(&world.container("a"))["Config"]["User"], "4242:4242");
+    as_user(&["pull"]);
+    let shown = std::process::Command::new("git")
+        .args(["-c", "safe.directory=*", "show", "clauderon/a:greeting.txt"])
+        .current_dir(world.root())
+        .output()
+        .unwrap();
+    assert_eq!(String::from_utf8_lossy(&shown.stdout), "hello\n");
+    let foreign =
+        std::process::Command::new("find").arg(world.home()).args(["!", "-uid", "4242"]).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&foreign.stdout), "", "everything belongs to the user");
+    as_user(&["down", "--checkouts", "--volumes", "--force"]);
+    as_user(&["daemon", "stop"]);
 }

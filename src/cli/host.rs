@@ -8,6 +8,9 @@ use etcetera::BaseStrategy;
 use std::env;
 use std::path::{Path, PathBuf};
 
+/// The port that the guide gives to `daemon --http-port`.
+const HTTP_PORT: u16 = 3030;
+
 /// The user's home of clauderon: `CLAUDERON_HOME`, else the data directory of the user.
 pub fn home() -> Result<Home, Error> {
     if let Some(path) = env::var_os("CLAUDERON_HOME").filter(|path| !path.is_empty()) {
@@ -32,7 +35,7 @@ pub fn identity(home: &Home) -> HostFacts {
         uid: rustix::process::getuid().as_raw(),
         gid: rustix::process::getgid().as_raw(),
         system_roots: String::new(),
-        http_port: 0,
+        http_port: HTTP_PORT,
     }
 }
 

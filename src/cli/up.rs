@@ -3,7 +3,7 @@
 use super::args::{Format, Plan as PlanArgs, Up};
 use super::context::{self, Engine};
 use super::ground::Local;
-use super::{Code, consent, follow, host, images, output, progress, wait};
+use super::{Code, consent, follow, host, images, output, progress, status, wait};
 use crate::apply::{Context, Failure, apply};
 use crate::error::{Error, Kind};
 use crate::manifest::project::Project;
@@ -39,6 +39,7 @@ pub async fn run(file: Option<&Path>, args: &Up) -> Result<Code, Error> {
     for note in &planned.plan.notes {
         output::say(&format!("note: {note}"));
     }
+    let mark = newest(&planned.engine)?;
     let host = host::facts(&planned.engine.home);
     let ground = Local::new(&planned.project, &host, &planned.engine.docker, &planned.images);
     ground.serve(&planned.desired).await?;
@@ -56,12 +57,20 @@ pub async fn run(file: Option<&Path>, args: &Up) -> Result<Code, Error> {
         fail(apply(&context, &planned.plan).await)?;
     }
     if args.wait {
-        wait::started(&planned.engine, &planned.desired, args.wait_timeout).await?;
+        wait::started(&planned.engine, &planned.desired, &planned.plan, mark, args.wait_timeout).await?;
     }
     if args.detach || args.wait {
         return Ok(0);
     }
     follow::follow(&planned.engine, &planned.desired).await
+}
+
+/// The number of the newest event.
+fn newest(engine: &Engine) -> Result<i64, Error> {
+    let read = |reader: crate::store::Reader| {
+        reader.last_seq().map_err(|error| Error::failed("could not read the events").because(error))
+    };
+    status::reader(engine)?.map_or(Ok(0), read)
 }
 
 /// `clauderon plan`.
