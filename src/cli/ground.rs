@@ -192,7 +192,11 @@ impl Local<'_> {
         let mut authorities = Vec::new();
         for host in desired.session.hosts.values() {
             if let Some(ca) = &host.ca {
-                let text = fs::read_to_string(ca).map_err(file_error)?;
+                let text = certificates(&fs::read_to_string(ca).map_err(file_error)?);
+                if text.is_empty() {
+                    return Err(Error::failed(format!("`{}` holds no certificate", ca.display()))
+                        .hint("`ca` names a PEM file: `-----BEGIN CERTIFICATE-----` and what follows"));
+                }
                 if !authorities.contains(&text) {
                     authorities.push(text);
                 }
@@ -201,6 +205,16 @@ impl Local<'_> {
         let identity = identity(&desired.session);
         Ok(SessionFacts { identity, image, probe, checkout, token, authorities })
     }
+}
+
+/// The certificates of a PEM file and nothing else of it: a key beside them, or any other file, stays outside.
+fn certificates(text: &str) -> String {
+    const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
+    const END: &str = "-----END CERTIFICATE-----";
+    let blocks = text.split(BEGIN).skip(1).filter_map(|rest| rest.split_once(END));
+    let base64 =
+        |block: &str| block.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+/=\r\n".contains(&byte));
+    blocks.filter(|(block, _)| base64(block)).map(|(block, _)| format!("{BEGIN}{block}{END}\n")).collect()
 }
 
 /// Who commits: the repository's config, which holds the user's and the system's too.

@@ -26,6 +26,8 @@ pub async fn run(file: Option<&Path>, args: &Up) -> Result<Code, Error> {
     let project = context::project(file)?;
     let sessions = context::chosen(&project, &args.sessions)?;
     if !args.dry_run {
+        let engine = host::engine();
+        sessions.iter().try_for_each(|session| consent::refuse_socket(session, &engine))?;
         consent::ask(&host::home()?, &project, &sessions, args.yes)?;
     }
     let display = progress::Display::new();

@@ -86,6 +86,11 @@ impl World {
         self.directory.path().join(name)
     }
 
+    /// The directory of it all.
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
     /// The repository.
     pub fn root(&self) -> PathBuf {
         self.path("repository")
@@ -212,9 +217,11 @@ impl Drop for World {
             }
             eprintln!("== logs\n{:?}", self.run(&["logs", "--tail", "30"]));
         }
-        let downed = self.run(&["down", "--checkouts", "--volumes", "--force"]);
-        if downed.code != 0 {
-            docker(&["rm", "-f", &format!("clauderon-{}-default", self.project)]);
+        self.run(&["down", "--checkouts", "--volumes", "--force"]);
+        // Where the test broke off early, the manifest may be no longer what was up.
+        let filter = format!("label=clauderon.project={}", self.project);
+        for container in docker(&["ps", "-aq", "--filter", &filter]).lines() {
+            docker(&["rm", "-f", container]);
         }
         self.run(&["daemon", "stop"]);
         if let Some(mut model) = self.model.take() {
