@@ -132,7 +132,7 @@ fn entry(session: &Session, resumable: bool) -> Vec<u8> {
     if resumable {
         let projects = root.join("workspace/.claude/projects/-workspace");
         std::fs::create_dir_all(&projects).unwrap();
-        std::fs::write(projects.join(format!("{conversation}.jsonl")), "{}").unwrap();
+        std::fs::write(projects.join(format!("{conversation}.jsonl")), "{\"type\":\"user\"}\n").unwrap();
     }
     std::fs::write(root.join("prompt"), session.prompt.clone().unwrap_or_default()).unwrap();
     let text = script::entry(session).unwrap();
@@ -182,6 +182,32 @@ fn a_new_conversation_and_one_gone_on_with_have_the_observed_words() {
     claude.mode = Mode::Batch;
     assert_eq!(words(&entry(&claude, true)).last().unwrap(), "Do it");
     assert!(words(&entry(&claude, false)).contains(&"--print".to_owned()));
+}
+
+#[test]
+fn a_transcript_without_a_turn_is_no_conversation() {
+    let text = script::entry(&session("a")).unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let transcript = directory.path().join("t.jsonl");
+    for (content, expected) in [
+        ("", "no"),
+        ("{\"type\":\"mode\"}\n", "no"),
+        ("{\"type\":\"mode\"}\n{\"type\":\"user\",\"message\":1}\n", "yes"),
+    ] {
+        std::fs::write(&transcript, content).unwrap();
+        let holds: String = text
+            .lines()
+            .skip_while(|line| !line.starts_with("holds()"))
+            .take_while(|line| *line != "}")
+            .map(|line| format!("{line}\n"))
+            .collect();
+        let check = format!(
+            "{holds}}}\nif holds '\"type\":\"user\"' '{}'; then echo yes; else echo no; fi",
+            transcript.display()
+        );
+        let output = Command::new("bash").args(["-c", &check]).output().unwrap();
+        assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), expected, "{content}");
+    }
 }
 
 #[test]

@@ -391,3 +391,19 @@ fn a_user_who_is_not_root_owns_all_that_is_made() {
     as_user(&["down", "--checkouts", "--volumes", "--force"]);
     as_user(&["daemon", "stop"]);
 }
+
+#[test]
+fn a_session_stopped_before_its_first_turn_starts_all_the_same() {
+    let world = World::with_model(&json!({"turns": [{"when": "", "steps": [{"say": "All well."}]}]}));
+    world.manifest("sessions: {a: Say hello}\n");
+    world.run(&["up", "--wait", "--yes"]).ok();
+    world.run(&["stop"]).ok();
+    let home = world.home().join("sessions");
+    let id = world.ps()[0]["id"].as_str().unwrap().to_owned();
+    let conversation = world.ps()[0]["conversation"].as_str().unwrap().to_owned();
+    let transcript = home.join(id).join("claude-projects/-workspace").join(format!("{conversation}.jsonl"));
+    std::fs::create_dir_all(transcript.parent().unwrap()).unwrap();
+    std::fs::write(&transcript, "{\"type\":\"mode\",\"mode\":\"normal\"}\n").unwrap();
+    world.run(&["up", "--wait"]).ok();
+    world.run(&["wait", "a", "--for", "idle", "--timeout", "60s"]).ok();
+}
