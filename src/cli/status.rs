@@ -1,7 +1,7 @@
 //! What is known of a session: its container, its events, its record, joined.
 
 use super::context::Engine;
-use super::images::engine_error;
+use super::remedy::engine_error;
 use crate::daemon::record::Record;
 use crate::error::Error;
 use crate::hooks::activity::{Activity, Told, activity};
