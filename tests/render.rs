@@ -248,3 +248,24 @@ proptest! {
         prop_assert_eq!(words(&entry(&with, false)).last().cloned(), Some(prompt));
     }
 }
+
+#[test]
+fn every_example_is_valid_and_renders() {
+    let examples = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
+    let mut seen = 0;
+    for entry in std::fs::read_dir(examples).unwrap() {
+        let manifest = entry.unwrap().path().join("clauderon.yaml");
+        if !manifest.exists() {
+            continue;
+        }
+        seen += 1;
+        let project = clauderon::manifest::source::load(&manifest).unwrap_or_else(|error| panic!("{error}"));
+        for one in &project.sessions {
+            let desired = desired(&project, one, &host(), ("agents:1", "sha256:1"));
+            let spec = container(&project, &desired, &host(), &facts());
+            assert!(spec.name.starts_with("clauderon-") && !spec.mounts.is_empty());
+            files::files(&desired.id, one, &host(), &facts()).unwrap();
+        }
+    }
+    assert!(seen >= 1);
+}
