@@ -1,6 +1,6 @@
 //! A world for one test: a home of its own, a repository, a scripted model, the real program.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -229,6 +229,14 @@ impl Drop for World {
             let _ = model.wait();
         }
     }
+}
+
+/// A script whose agent writes `greeting.txt` and commits it.
+pub fn committing() -> Value {
+    json!({"turns": [{"when": "", "steps": [
+        {"run": "printf 'hello\\n' > greeting.txt && git add greeting.txt && git commit -q -m 'Greet'"},
+        {"say": "I greeted and committed."},
+    ]}]})
 }
 
 /// Waits until something holds.
