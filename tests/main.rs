@@ -6,6 +6,7 @@ mod attack;
 mod backend;
 mod container;
 mod errors;
+mod link;
 mod manifest;
 mod plan;
 mod render;

@@ -4,36 +4,33 @@ use crate::run::READY;
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Connections carried at once; a further one waits in the listener's queue.
-const MOST: usize = 512;
+/// Connections carried at once for each name; a further one waits in the listener's queue. Each takes two threads and
+/// two descriptors: of 1024, as a container mostly has of either, half is left for the agent.
+const MOST: usize = 256;
 /// A daemon that is started again is back within this time.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// A client whose words nobody wants is listened to for this long.
+const FAREWELL: Duration = Duration::from_secs(2);
 const STACK: usize = 64 * 1024;
 
-/// `carry --bind NAME=PORT…`: never returns.
+/// `carry --bind NAME=PORT…`: says that it listens, or why it does not, and never returns.
 pub fn carry(arguments: &[String]) -> Result<(), String> {
-    let mut listeners = Vec::new();
-    for bind in arguments.iter().filter(|argument| *argument != "--bind") {
-        let (name, port) = bind.split_once('=').ok_or_else(|| format!("`{bind}` is not NAME=PORT"))?;
-        let port: u16 = port.parse().map_err(|_| format!("`{port}` is no port"))?;
-        let listener = TcpListener::bind(("127.0.0.1", port)).map_err(|error| format!("port {port}: {error}"))?;
-        listeners.push((name.to_owned(), listener));
-    }
-    let mut stdout = io::stdout();
-    // The supervisor that would read it may have died; the carrier serves all the same.
-    let _ = stdout.write_all(READY).and_then(|()| stdout.flush());
-    let carried = Arc::new(AtomicUsize::new(0));
+    let listeners = match listen(arguments) {
+        Ok(listeners) => listeners,
+        Err(why) => {
+            say(why.as_bytes());
+            return Err(why);
+        }
+    };
+    say(READY);
     let threads: Vec<_> = listeners
         .into_iter()
-        .map(|(name, listener)| {
-            let carried = Arc::clone(&carried);
-            thread::spawn(move || accept(&name, &listener, &carried))
-        })
+        .map(|(name, listener)| thread::spawn(move || accept(&name, &listener)))
         .collect();
     for thread in threads {
         thread.join().map_err(|_| "an accepting thread died")?;
@@ -41,7 +38,26 @@ pub fn carry(arguments: &[String]) -> Result<(), String> {
     Ok(())
 }
 
-fn accept(name: &str, listener: &TcpListener, carried: &Arc<AtomicUsize>) {
+/// To the supervisor; it may have died, and the carrier serves all the same.
+fn say(word: &[u8]) {
+    let mut stdout = io::stdout();
+    let _ = stdout.write_all(word).and_then(|()| stdout.flush());
+}
+
+fn listen(arguments: &[String]) -> Result<Vec<(String, TcpListener)>, String> {
+    let binds = arguments.iter().filter(|argument| *argument != "--bind");
+    let listener = |bind: &String| {
+        let (name, port) = bind.split_once('=').ok_or_else(|| format!("`{bind}` is not NAME=PORT"))?;
+        let port: u16 = port.parse().map_err(|_| format!("`{port}` is no port"))?;
+        let listener =
+            TcpListener::bind(("127.0.0.1", port)).map_err(|error| format!("port {port}: {error}"))?;
+        Ok((name.to_owned(), listener))
+    };
+    binds.map(listener).collect()
+}
+
+fn accept(name: &str, listener: &TcpListener) {
+    let carried = Arc::new(AtomicUsize::new(0));
     loop {
         while carried.load(Ordering::Acquire) >= MOST {
             thread::sleep(Duration::from_millis(5));
@@ -51,7 +67,7 @@ fn accept(name: &str, listener: &TcpListener, carried: &Arc<AtomicUsize>) {
             continue;
         };
         carried.fetch_add(1, Ordering::AcqRel);
-        let (name, place) = (name.to_owned(), Place(Arc::clone(carried)));
+        let (name, place) = (name.to_owned(), Place(Arc::clone(&carried)));
         // Without a thread the connection is closed, and its place given back, by their drop.
         let _ = thread::Builder::new().stack_size(STACK).spawn(move || {
             let _place = place;
@@ -69,29 +85,48 @@ impl Drop for Place {
     }
 }
 
-fn connection(name: &str, mut stream: TcpStream) {
-    let _ = stream.set_nodelay(true);
-    let Some(mut out) = open(name) else {
+fn connection(name: &str, inside: TcpStream) {
+    let _ = inside.set_nodelay(true);
+    let Some(outside) = open(name) else {
         if name == "proxy" {
-            let body = "clauderon's daemon is not there; `clauderon up` starts it again\n";
-            let head = format!("HTTP/1.1 502 Bad Gateway\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
-            let _ = stream.write_all(format!("{head}{body}").as_bytes());
+            excuse(&inside);
         }
         return;
     };
-    let (Ok(mut stream_in), Ok(mut out_in)) = (stream.try_clone(), out.try_clone()) else { return };
-    let up = thread::Builder::new().stack_size(STACK).spawn(move || {
-        let _ = copy(&mut stream_in, &mut out);
-        let _ = out.shutdown(Shutdown::Write);
+    let both = Arc::new((inside, outside));
+    let up = Arc::clone(&both);
+    let spawned = thread::Builder::new().stack_size(STACK).spawn(move || {
+        let (inside, outside) = &*up;
+        match copy(inside, outside) {
+            End::Said => drop(outside.shutdown(Shutdown::Write)),
+            End::Lost => drop(outside.shutdown(Shutdown::Both)),
+            End::Refused => drain(inside),
+        }
     });
-    if up.is_err() {
-        return;
-    }
-    let _ = copy(&mut out_in, &mut stream);
-    let _ = stream.shutdown(Shutdown::Write);
-    if let Ok(up) = up {
-        let _ = up.join();
-    }
+    let Ok(up) = spawned else { return };
+    let (inside, outside) = &*both;
+    copy(outside, inside);
+    let _ = inside.shutdown(Shutdown::Write);
+    let _ = up.join();
+}
+
+/// Says in HTTP that there is no daemon.
+fn excuse(mut inside: &TcpStream) {
+    let body = "clauderon's daemon is not there; `clauderon up` starts it again\n";
+    let head = format!(
+        "HTTP/1.1 502 Bad Gateway\r\nContent-Type: text/plain\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+        body.len()
+    );
+    let _ = inside.write_all(format!("{head}{body}").as_bytes());
+    let _ = inside.shutdown(Shutdown::Write);
+    drain(inside);
+}
+
+/// Reads away what a client still sends: closing before that would be a reset, which takes the answer with it.
+fn drain(mut inside: &TcpStream) {
+    let _ = inside.set_read_timeout(Some(Duration::from_millis(200)));
+    let (start, mut buffer) = (Instant::now(), [0; 4096]);
+    while start.elapsed() < FAREWELL && inside.read(&mut buffer).is_ok_and(|count| count > 0) {}
 }
 
 /// Connects to the socket and says whose bytes follow; waits for a daemon that is being started again.
@@ -110,14 +145,28 @@ fn open(name: &str) -> Option<UnixStream> {
     }
 }
 
-fn copy(from: &mut impl Read, to: &mut impl Write) -> io::Result<()> {
+/// Why a copy came to its end.
+enum End {
+    /// The source has said all.
+    Said,
+    /// The source vanished.
+    Lost,
+    /// The destination takes no more.
+    Refused,
+}
+
+fn copy(mut from: impl Read, mut to: impl Write) -> End {
     let mut buffer = vec![0; 32 * 1024];
     loop {
         match from.read(&mut buffer) {
-            Ok(0) => return Ok(()),
-            Ok(count) => to.write_all(&buffer[..count])?,
+            Ok(0) => return End::Said,
+            Ok(count) => {
+                if to.write_all(&buffer[..count]).is_err() {
+                    return End::Refused;
+                }
+            }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
+            Err(_) => return End::Lost,
         }
     }
 }

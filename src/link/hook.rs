@@ -5,10 +5,16 @@ use std::fs;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// An event's data beyond this is cut off, and sent as text.
 const LONGEST: u64 = 8 << 20;
+/// Broken data beyond this is cut off: written as a string it may be six times as long, and the daemon reads 9 MiB.
+const LONGEST_BROKEN: usize = 1 << 20;
+
+/// How long the daemon may take.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// `hook EVENT --session ID --token TOKEN --spool DIRECTORY`, the agent's JSON on standard input.
 pub fn hook(arguments: &[String]) -> Result<(), String> {
@@ -20,24 +26,29 @@ pub fn hook(arguments: &[String]) -> Result<(), String> {
     let session = option("--session").ok_or("`hook` needs --session")?;
     let token = option("--token").ok_or("`hook` needs --token")?;
     let spool = option("--spool").ok_or("`hook` needs --spool")?;
-    let mut data = Vec::new();
-    std::io::stdin()
-        .take(LONGEST)
-        .read_to_end(&mut data)
-        .map_err(|error| format!("could not read the event: {error}"))?;
+    let data = read().map_err(|error| format!("could not read the event: {error}"))?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let message = message(session, event, &timestamp(now), &String::from_utf8_lossy(&data));
-    if let Err(why) = post(token, &message) {
-        keep(Path::new(spool), now, &message).map_err(|error| format!("{why}; could not keep the event: {error}"))?;
+    let message = message(session, event, &timestamp(now), &String::from_utf8_lossy(&data)).into();
+    let Err(why) = post_in_time(token, &message) else { return Ok(()) };
+    match keep(Path::new(spool), now, &message) {
+        Ok(()) => Err(format!("{why}; the event is kept in `{spool}`")),
+        Err(error) => Err(format!("{why}; the event is lost, since `{spool}` takes no file: {error}")),
     }
-    Ok(())
+}
+
+/// The agent's JSON: all of it is read, since an agent whose words are not taken may stumble.
+fn read() -> std::io::Result<Vec<u8>> {
+    let (mut stdin, mut data) = (std::io::stdin().lock(), Vec::new());
+    stdin.by_ref().take(LONGEST + 1).read_to_end(&mut data)?;
+    std::io::copy(&mut stdin, &mut std::io::sink())?;
+    Ok(data)
 }
 
 fn message(session: &str, event: &str, timestamp: &str, data: &str) -> String {
     let data = match data.trim_ascii() {
         "" => "null".to_owned(),
-        whole if json::is_value(whole) => whole.to_owned(),
-        broken => json::quote(broken),
+        whole if whole.len() as u64 <= LONGEST && json::is_value(whole) => whole.to_owned(),
+        broken => json::quote(&broken[..broken.floor_char_boundary(LONGEST_BROKEN)]),
     };
     format!(
         "{{\"session_id\":{},\"event\":{},\"timestamp\":{},\"data\":{data}}}",
@@ -47,12 +58,19 @@ fn message(session: &str, event: &str, timestamp: &str, data: &str) -> String {
     )
 }
 
+/// A daemon that hangs keeps even the connecting waiting: the agent is not to wait with it.
+fn post_in_time(token: &str, message: &Arc<str>) -> Result<(), String> {
+    let (sender, receiver) = std::sync::mpsc::channel();
+    let (token, message) = (token.to_owned(), Arc::clone(message));
+    std::thread::Builder::new()
+        .spawn(move || drop(sender.send(post(&token, &message))))
+        .map_err(|error| format!("the event could not be sent: {error}"))?;
+    receiver.recv_timeout(PATIENCE).unwrap_or_else(|_| Err("the daemon does not answer".to_owned()))
+}
+
 fn post(token: &str, message: &str) -> Result<(), String> {
     let words = |error: std::io::Error| format!("the daemon is not reached: {error}");
     let mut stream = UnixStream::connect(crate::socket()).map_err(words)?;
-    for set in [UnixStream::set_read_timeout, UnixStream::set_write_timeout] {
-        set(&stream, Some(Duration::from_secs(2))).map_err(words)?;
-    }
     let head = format!(
         "hooks\nPOST /api/hooks HTTP/1.1\r\nHost: host.docker.internal\r\nAuthorization: Bearer {token}\r\n\
          Content-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
