@@ -41,6 +41,14 @@ pub enum Error {
 
 /// Dials where the decision says.
 pub async fn dial(decision: &Decision) -> Result<TcpStream, Error> {
+    dial_by(decision, async |target| Ok(lookup_host(target).await?.collect())).await
+}
+
+/// Dials by the given resolver, which is asked once.
+async fn dial_by(
+    decision: &Decision,
+    resolve: impl AsyncFnOnce(String) -> std::io::Result<Vec<SocketAddr>>,
+) -> Result<TcpStream, Error> {
     let (host, target, named) = match decision {
         Decision::Named { address } => (address.clone(), address.clone(), true),
         Decision::Resolve { host, port } => {
@@ -50,8 +58,8 @@ pub async fn dial(decision: &Decision) -> Result<TcpStream, Error> {
         }
     };
     let unknown = || Error::Unknown { host: host.clone() };
-    let looked_up = tokio::time::timeout(RESOLVE, lookup_host(target)).await.map_err(|_| unknown())?;
-    let addresses: Vec<SocketAddr> = looked_up.map_err(|_| unknown())?.collect();
+    let looked_up = tokio::time::timeout(RESOLVE, resolve(target)).await.map_err(|_| unknown())?;
+    let addresses = looked_up.map_err(|_| unknown())?;
     if !named {
         // One special address among the answers is a trick: none is dialled.
         for address in &addresses {
@@ -95,6 +103,48 @@ mod tests {
         assert!(own("127.0.0.1".parse().unwrap()).is_some());
         for address in ["1.1.1.1", "192.0.2.1", "2606:4700::1111"] {
             assert_eq!(own(address.parse().unwrap()), None, "{address}");
+        }
+    }
+
+    #[tokio::test]
+    async fn one_special_address_among_the_answers_is_refused_before_any_is_dialled() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        listener.set_nonblocking(true).unwrap();
+        let decision = Decision::Resolve { host: "rebound.example".to_owned(), port };
+        for answers in [
+            vec!["127.0.0.1"],
+            vec!["1.1.1.1", "127.0.0.1"],
+            vec!["::ffff:127.0.0.1"],
+            vec!["64:ff9b::7f00:1"],
+        ] {
+            let addresses =
+                answers.iter().map(|answer| SocketAddr::new(answer.parse().unwrap(), port)).collect();
+            let error = dial_by(&decision, async |_| Ok(addresses)).await.unwrap_err();
+            assert!(matches!(error, Error::Refused { .. }), "{answers:?}: {error}");
+        }
+        assert!(listener.accept().is_err(), "it was dialled");
+    }
+
+    #[tokio::test]
+    async fn a_name_is_looked_up_once_and_the_answer_dialled() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let decision = Decision::Named { address: "db.example:5432".to_owned() };
+        let stream = dial_by(&decision, async |target| {
+            assert_eq!(target, "db.example:5432");
+            Ok(vec![address])
+        });
+        assert_eq!(stream.await.unwrap().peer_addr().unwrap(), address);
+    }
+
+    #[tokio::test]
+    async fn a_name_without_an_address_is_said_to_have_none() {
+        let decision = Decision::Resolve { host: "none.example".to_owned(), port: 80 };
+        let nothing = dial_by(&decision, async |_| Ok(Vec::new())).await.unwrap_err();
+        let failed = dial_by(&decision, async |_| Err(std::io::ErrorKind::Other.into())).await.unwrap_err();
+        for error in [nothing, failed] {
+            assert_eq!(error.to_string(), "`none.example` has no address");
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::audit::{Audit, Entry, Line};
 use super::connect::{self, dial};
+use super::pass::pass;
 use super::policy::{Policy, decide};
 use bytes::Bytes;
 use futures_util::FutureExt;
@@ -9,9 +10,9 @@ use futures_util::future::BoxFuture;
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
-use hyper::header::{CONTENT_LENGTH, HOST, HeaderName, HeaderValue, TRANSFER_ENCODING};
+use hyper::header::{CONTENT_LENGTH, HeaderValue, TRANSFER_ENCODING};
 use hyper::service::service_fn;
-use hyper::{Method, Request, Response, StatusCode, Uri};
+use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -31,7 +32,7 @@ pub struct Caller {
     pub policy: Policy,
 }
 
-type Body = BoxBody<Bytes, hyper::Error>;
+pub(super) type Body = BoxBody<Bytes, hyper::Error>;
 
 /// The tunnel that a connection becomes. It runs where the connection ran, so that who counts and ends connections
 /// counts and ends tunnels.
@@ -40,17 +41,8 @@ type Tunnel = Arc<Mutex<Option<BoxFuture<'static, ()>>>>;
 /// The longest name that there is.
 const LONGEST_HOST: usize = 253;
 
-/// Headers that speak of one connection and not of the message.
-const HOP_BY_HOP: [&str; 8] = [
-    "connection",
-    "keep-alive",
-    "proxy-authenticate",
-    "proxy-authorization",
-    "proxy-connection",
-    "te",
-    "trailer",
-    "upgrade",
-];
+/// What is read ahead of a caller or an upstream, heads included: hundreds of connections must not fill the memory.
+pub(super) const MOST_AHEAD: usize = 64 << 10;
 
 /// Serves one connection to its end.
 pub async fn serve<S>(stream: S, caller: Arc<Caller>, audit: Arc<Audit>) -> Result<(), hyper::Error>
@@ -66,6 +58,7 @@ where
     let served = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(Duration::from_secs(60))
+        .max_buf_size(MOST_AHEAD)
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades()
         .await;
@@ -83,33 +76,26 @@ async fn answer(
     slot: &Tunnel,
 ) -> Response<Body> {
     let connect = request.method() == Method::CONNECT;
-    let Some((host, port)) = destination(request.uri(), connect) else {
-        return said(
-            StatusCode::BAD_REQUEST,
-            "this is a proxy: ask it for a whole URL, or with CONNECT\n".to_owned(),
-        );
-    };
     let line = Line {
         project: caller.project.clone(),
         session: caller.session.clone(),
-        host: host.clone(),
-        port,
         method: request.method().to_string(),
         path: (!connect).then(|| request.uri().path().to_owned()),
         decision: if connect { "tunnel" } else { "pass" },
         ..Line::default()
     };
     let mut entry = Entry::begin(audit, line);
+    let (host, port) = match destination(&request) {
+        Ok(both) => both,
+        Err(words) => return refuse(&mut entry, StatusCode::BAD_REQUEST, words, format!("{words}\n")),
+    };
+    entry.line.host.clone_from(&host);
+    entry.line.port = port;
     let upstream = match dial(&decide(&host, port, &caller.policy)).await {
         Ok(upstream) => upstream,
         Err(error) => {
             let (status, words) = refusal(&host, &error);
-            entry.line.status = status.as_u16();
-            entry.line.reason = Some(error.to_string());
-            if status == StatusCode::FORBIDDEN {
-                entry.line.decision = "deny";
-            }
-            return said(status, words);
+            return refuse(&mut entry, status, &error.to_string(), words);
         }
     };
     if connect {
@@ -117,25 +103,46 @@ async fn answer(
         *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(tunnel);
         return Response::new(empty());
     }
-    let response = pass(request, upstream, &host, port).await;
-    entry.line.status = response.status().as_u16();
-    entry.line.reason = None;
+    pass(request, upstream, entry).await
+}
+
+/// Answers instead of the destination, and writes down why. What was not even tried is a denial.
+pub(super) fn refuse(entry: &mut Entry, status: StatusCode, reason: &str, words: String) -> Response<Body> {
+    entry.line.status = status.as_u16();
+    entry.line.reason = Some(reason.to_owned());
+    if status.is_client_error() {
+        entry.line.decision = "deny";
+    }
+    let mut response = Response::new(Full::new(Bytes::from(words)).map_err(|never| match never {}).boxed());
+    *response.status_mut() = status;
+    response.headers_mut().insert("content-type", HeaderValue::from_static("text/plain; charset=utf-8"));
     response
 }
 
 /// The host and port that a request names: CONNECT's authority, or the whole URL of plain HTTP.
-fn destination(uri: &Uri, connect: bool) -> Option<(String, u16)> {
-    let authority = uri.authority()?;
+fn destination(request: &Request<Incoming>) -> Result<(String, u16), &'static str> {
+    let (uri, connect) = (request.uri(), request.method() == Method::CONNECT);
+    let authority = uri.authority().ok_or("this is a proxy: ask it for a whole URL, or with CONNECT")?;
     if authority.as_str().contains('@') {
-        return None;
+        return Err("a name and a password belong into a header, not before the host");
+    }
+    let port = match (connect, uri.scheme_str()) {
+        (true, None) => authority.port_u16().ok_or("CONNECT needs a port")?,
+        // A port that is no number is no port, not the default one.
+        (false, Some("http")) if authority.as_str() == authority.host() => 80,
+        (false, Some("http")) => authority.port_u16().ok_or("that is no port")?,
+        _ => return Err("only http:// URLs are passed on; others go through CONNECT"),
+    };
+    // What follows a CONNECT is the tunnel's: a length would let the two ends disagree where it begins.
+    if connect && [CONTENT_LENGTH, TRANSFER_ENCODING].iter().any(|name| request.headers().contains_key(name))
+    {
+        return Err("CONNECT has no body");
     }
     let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
-    let port = match (connect, uri.scheme_str()) {
-        (true, None) => authority.port_u16()?,
-        (false, Some("http")) => authority.port_u16().unwrap_or(80),
-        _ => return None,
-    };
-    (1..=LONGEST_HOST).contains(&host.len()).then_some((host, port))
+    if !(1..=LONGEST_HOST).contains(&host.len()) || port == 0 {
+        return Err("that is no host and port");
+    }
+    Ok((host, port))
 }
 
 async fn tunnel(request: Request<Incoming>, mut upstream: TcpStream, mut entry: Entry) {
@@ -151,64 +158,6 @@ async fn tunnel(request: Request<Incoming>, mut upstream: TcpStream, mut entry: 
     };
 }
 
-/// Sends a plain request on over a connection of its own.
-async fn pass(request: Request<Incoming>, upstream: TcpStream, host: &str, port: u16) -> Response<Body> {
-    let failed =
-        |error: hyper::Error| said(StatusCode::BAD_GATEWAY, format!("`{host}` broke off: {error}\n"));
-    let (mut sender, connection) = match hyper::client::conn::http1::handshake(TokioIo::new(upstream)).await {
-        Ok(both) => both,
-        Err(error) => return failed(error),
-    };
-    tokio::spawn(async move {
-        if let Err(error) = connection.await {
-            tracing::debug!(%error, "a plain connection broke off");
-        }
-    });
-    let (mut parts, body) = request.into_parts();
-    let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
-    let Ok(uri) = path.parse() else {
-        return said(StatusCode::BAD_REQUEST, "the URL has no path\n".to_owned());
-    };
-    // The URL decides, whatever the Host header says.
-    let name = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
-    let authority = if port == 80 { name } else { format!("{name}:{port}") };
-    let Ok(authority) = HeaderValue::from_str(&authority) else {
-        return said(StatusCode::BAD_REQUEST, "the URL has an odd host\n".to_owned());
-    };
-    parts.uri = uri;
-    strip(&mut parts.headers);
-    // The body's length is told one way only: whoever reads two could end the message elsewhere.
-    if parts.headers.contains_key(TRANSFER_ENCODING) {
-        parts.headers.remove(CONTENT_LENGTH);
-    }
-    parts.headers.insert(HOST, authority);
-    match sender.send_request(Request::from_parts(parts, body)).await {
-        Ok(response) => {
-            let mut response = response.map(BodyExt::boxed);
-            strip(response.headers_mut());
-            response
-        }
-        Err(error) => failed(error),
-    }
-}
-
-/// Takes away what `Connection` names and what always belongs to one connection.
-fn strip(headers: &mut hyper::HeaderMap) {
-    let named: Vec<HeaderName> = headers
-        .get_all("connection")
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .filter_map(|name| name.trim().parse().ok())
-        .collect();
-    for name in named {
-        headers.remove(name);
-    }
-    for name in HOP_BY_HOP {
-        headers.remove(name);
-    }
-}
-
 /// The status and the words of a destination that was not reached.
 fn refusal(host: &str, error: &connect::Error) -> (StatusCode, String) {
     match error {
@@ -217,18 +166,11 @@ fn refusal(host: &str, error: &connect::Error) -> (StatusCode, String) {
             format!(
                 "clauderon: {error}, and a session reaches such an address only where its manifest names it.\n\
                  To permit it, add to clauderon.yaml and run `clauderon up`:\n\n\
-                 proxy:\n  hosts:\n    {host}: {{address: \"HOST:PORT\"}}\n"
+                 proxy:\n  hosts:\n    \"{host}\": {{address: \"HOST:PORT\"}}\n"
             ),
         ),
         _ => (StatusCode::BAD_GATEWAY, format!("clauderon: {error}\n")),
     }
-}
-
-fn said(status: StatusCode, words: String) -> Response<Body> {
-    let mut response = Response::new(Full::new(Bytes::from(words)).map_err(|never| match never {}).boxed());
-    *response.status_mut() = status;
-    response.headers_mut().insert("content-type", HeaderValue::from_static("text/plain; charset=utf-8"));
-    response
 }
 
 fn empty() -> Body {

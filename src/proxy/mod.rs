@@ -3,5 +3,6 @@
 pub mod audit;
 mod connect;
 pub mod forward;
+mod pass;
 pub mod policy;
 pub mod program;

@@ -51,6 +51,8 @@ fn special_v4(address: Ipv4Addr) -> Option<&'static str> {
         (127, ..) => Some("loopback"),
         (10, ..) | (172, 16..=31, _) | (192, 168, _) => Some("private"),
         (169, 254, _) => Some("link-local"),
+        // Azure's, though it looks public.
+        (168, 63, 129) => Some("a cloud's metadata"),
         (100, 64..=127, _) => Some("carrier-grade NAT"),
         (192, 0, 0 | 2) | (198, 51, 100) | (203, 0, 113) | (198, 18..=19, _) | (192, 88, 99) => {
             Some("reserved")
@@ -112,6 +114,7 @@ mod tests {
             "100.64.0.1",
             "127.0.0.1",
             "127.255.255.254",
+            "168.63.129.16",
             "169.254.169.254",
             "172.16.0.1",
             "172.31.255.255",
