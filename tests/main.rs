@@ -9,6 +9,7 @@ mod manifest;
 mod plan;
 mod render;
 mod session;
+mod store;
 mod support;
 mod terminal;
 mod tidy;
