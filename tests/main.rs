@@ -5,6 +5,7 @@
 mod attack;
 mod backend;
 mod errors;
+mod lifecycle;
 mod manifest;
 mod plan;
 mod render;
