@@ -176,3 +176,30 @@ fn exit_codes_of_wrong_command_lines_and_of_dry_runs() {
     let said = world.run(&["validate"]).fails(2);
     assert!(said.contains("clauderon.yaml:1:") && said.contains("prompt"), "{said}");
 }
+
+#[test]
+fn a_manifest_of_a_strangers_cannot_hand_files_of_this_machine_to_the_agent() {
+    let world = World::with_model(&model());
+    let secret = world.path("secret");
+    std::fs::write(&secret, "THE-SECRET").unwrap();
+    std::os::unix::fs::symlink(&secret, world.root().join("inside.md")).unwrap();
+    for prompt in ["inside.md", "../secret"] {
+        world.manifest(&format!("sessions: {{a: {{prompt: {{file: {prompt}}}}}}}\n"));
+        let said = world.run(&["up", "-d", "--yes"]).fails(2);
+        assert!(said.contains("outside the project"), "{prompt}: {said}");
+    }
+    std::os::unix::fs::symlink(world.directory(), world.root().join("fixtures")).unwrap();
+    world.manifest("volumes: [\"./fixtures:/fixtures\"]\nsessions: {a: hello}\n");
+    let said = world.run(&["up", "-d"]).fails(3);
+    assert!(said.contains(&format!("`{}`, mounted read-write", world.directory().display())), "{said}");
+    std::fs::remove_file(world.root().join("fixtures")).unwrap();
+    std::os::unix::fs::symlink("/var/run/docker.sock", world.root().join("fixtures")).unwrap();
+    let said = world.run(&["up", "-d", "--yes"]).fails(3);
+    assert!(said.contains("never mounted"), "{said}");
+    std::fs::remove_file(world.root().join("fixtures")).unwrap();
+    world.manifest("sessions: {a: hello}\n");
+    let text = std::fs::read_to_string(world.root().join("clauderon.yaml")).unwrap();
+    world.write("clauderon.yaml", &text.replace("model-ca.pem", "../secret"));
+    let said = world.run(&["up", "-d", "--yes"]).fails(1);
+    assert!(said.contains("holds no certificate"), "{said}");
+}

@@ -4,6 +4,7 @@
 
 mod attack;
 mod backend;
+mod container;
 mod errors;
 mod lifecycle;
 mod manifest;

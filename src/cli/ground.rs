@@ -1,5 +1,6 @@
 //! The real ground under a plan: checkouts, files, the daemon.
 
+use super::remedy::{checkout_error, daemon_error, file_error};
 use super::{images, output};
 use crate::apply::ground::Ground;
 use crate::backend::docker::Docker;
@@ -41,51 +42,6 @@ impl<'a> Local<'a> {
         images: &'a BTreeMap<String, ImageFacts>,
     ) -> Self {
         Self { project, host, docker, images, probing: Mutex::new(()) }
-    }
-}
-
-/// A failure of a session's own files.
-fn file_error(error: fs::Error) -> Error {
-    let full =
-        std::error::Error::source(&error).is_some_and(|source| source.to_string().contains("No space left"));
-    let failed = Error::failed(error.to_string());
-    let failed =
-        if full { failed.hint("the disk is full; CLAUDERON_HOME moves the state elsewhere") } else { failed };
-    match std::error::Error::source(&error) {
-        Some(source) => failed.because(source.to_string()),
-        None => failed,
-    }
-}
-
-/// A failure of the daemon, with its remedy.
-pub fn daemon_error(error: crate::daemon::Error) -> Error {
-    use crate::daemon::Error as Daemon;
-    let failed = Error::failed(error.to_string());
-    let failed = match &error {
-        Daemon::Listen { place, .. } => {
-            failed.hint(format!("something else uses `{place}`; choose another with `--http-port`"))
-        }
-        Daemon::Silent { log, .. } => failed.hint(format!("`tail {}` tells why", log.display())),
-        Daemon::Absent => failed.hint("`clauderon up` starts it"),
-        Daemon::Taken => failed.hint("`clauderon daemon status` shows it"),
-        _ => failed,
-    };
-    match std::error::Error::source(&error) {
-        Some(source) => failed.because(source.to_string()),
-        None => failed,
-    }
-}
-
-/// A failure of a checkout, with its remedy.
-fn checkout_error(error: &worktree::error::Error) -> Error {
-    let failed = Error::failed(error.to_string());
-    let failed = match std::error::Error::source(error) {
-        Some(source) => failed.because(source.to_string()),
-        None => failed,
-    };
-    match error.hint() {
-        Some(hint) => failed.hint(hint),
-        None => failed,
     }
 }
 
@@ -192,7 +148,11 @@ impl Local<'_> {
         let mut authorities = Vec::new();
         for host in desired.session.hosts.values() {
             if let Some(ca) = &host.ca {
-                let text = fs::read_to_string(ca).map_err(file_error)?;
+                let text = certificates(&fs::read_to_string(ca).map_err(file_error)?);
+                if text.is_empty() {
+                    return Err(Error::failed(format!("`{}` holds no certificate", ca.display()))
+                        .hint("`ca` names a PEM file: `-----BEGIN CERTIFICATE-----` and what follows"));
+                }
                 if !authorities.contains(&text) {
                     authorities.push(text);
                 }
@@ -201,6 +161,16 @@ impl Local<'_> {
         let identity = identity(&desired.session);
         Ok(SessionFacts { identity, image, probe, checkout, token, authorities })
     }
+}
+
+/// The certificates of a PEM file and nothing else of it: a key beside them, or any other file, stays outside.
+fn certificates(text: &str) -> String {
+    const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
+    const END: &str = "-----END CERTIFICATE-----";
+    let blocks = text.split(BEGIN).skip(1).filter_map(|rest| rest.split_once(END));
+    let base64 =
+        |block: &str| block.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+/=\r\n".contains(&byte));
+    blocks.filter(|(block, _)| base64(block)).map(|(block, _)| format!("{BEGIN}{block}{END}\n")).collect()
 }
 
 /// Who commits: the repository's config, which holds the user's and the system's too.
@@ -290,42 +260,5 @@ impl Ground for Local<'_> {
             Ok(())
         }
         .boxed()
-    }
-}
-
-/// What the removal of a session's checkout would lose, one line each.
-pub fn losses(record: &Record) -> Result<Vec<String>, worktree::error::Error> {
-    let Some(checkout) = record.checkout.as_deref().filter(|checkout| fs::exists(checkout)) else {
-        return Ok(Vec::new());
-    };
-    match record.parent.as_deref() {
-        Some(parent) => {
-            let losses = worktree::lost::would_be_lost(checkout, parent, &record.id)?;
-            Ok(losses.iter().map(super::loss::line).collect())
-        }
-        // Without a repository nothing of the workspace is anywhere else.
-        None => {
-            let names = fs::list(checkout).unwrap_or_default();
-            let of_agent = |name: &&String| !OWN_ENTRIES.contains(&name.as_str());
-            Ok(names
-                .iter()
-                .filter(of_agent)
-                .map(|name| format!("`{name}` (no repository holds it)"))
-                .collect())
-        }
-    }
-}
-
-/// What clauderon and the agents make for themselves at the top of a workspace.
-const OWN_ENTRIES: [&str; 8] =
-    [".clauderon", ".claude", ".claude.json", ".codex", ".cargo", ".cache", ".local", ".npm"];
-
-/// Removes a session's checkout.
-pub fn remove_checkout(record: &Record) -> Result<(), worktree::error::Error> {
-    match (record.checkout.as_deref(), record.parent.as_deref()) {
-        (Some(checkout), Some(parent)) => worktree::remove::remove(checkout, parent, &record.id),
-        (Some(checkout), None) => fs::remove_dir_all(checkout)
-            .map_err(|error| worktree::error::Error::io("remove", checkout)(error.source)),
-        _ => Ok(()),
     }
 }

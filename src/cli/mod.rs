@@ -19,6 +19,7 @@ mod output;
 mod progress;
 mod ps;
 mod pull;
+mod remedy;
 mod report;
 mod status;
 mod stop;

@@ -3,7 +3,7 @@
 use super::args::{Format, Plan as PlanArgs, Up};
 use super::context::{self, Engine};
 use super::ground::Local;
-use super::{Code, consent, follow, host, images, output, progress, status, wait};
+use super::{Code, consent, follow, host, images, output, progress, remedy, status, wait};
 use crate::apply::{Context, Failure, apply};
 use crate::error::{Error, Kind};
 use crate::manifest::project::Project;
@@ -26,6 +26,8 @@ pub async fn run(file: Option<&Path>, args: &Up) -> Result<Code, Error> {
     let project = context::project(file)?;
     let sessions = context::chosen(&project, &args.sessions)?;
     if !args.dry_run {
+        let engine = host::engine();
+        sessions.iter().try_for_each(|session| consent::refuse_socket(session, &engine))?;
         consent::ask(&host::home()?, &project, &sessions, args.yes)?;
     }
     let display = progress::Display::new();
@@ -115,7 +117,7 @@ pub fn fail(failures: Vec<Failure>) -> Result<(), Error> {
         message.push_str(&format!(" (and {others} more failed)"));
     }
     let cause = match first.source {
-        crate::apply::Error::Backend(error) => images::engine_error(error),
+        crate::apply::Error::Backend(error) => remedy::engine_error(error),
         crate::apply::Error::Ground(error) => error,
         other => Error::failed(other.to_string()),
     };

@@ -2,7 +2,7 @@
 
 use super::args::{Wait, WaitFor};
 use super::context::{self, Engine};
-use super::images::engine_error;
+use super::remedy::engine_error;
 use super::{Code, output, status};
 use crate::backend::Backend;
 use crate::error::{Error, Kind};

@@ -101,7 +101,8 @@ pub fn load(file: &Path) -> Result<Project, LoadError> {
     let file = root.join(file.file_name().unwrap_or(file.as_os_str()));
     let text = read_text(&file)?;
     let home = std::env::var_os("HOME").map(PathBuf::from).filter(|home| home.is_absolute());
-    let around = Surroundings { root: &root, home: home.as_deref(), files: &read_prompt };
+    let read = |path: &Path| read_prompt(&root, path);
+    let around = Surroundings { root: &root, home: home.as_deref(), files: &read };
     parse_in(&file, &text, &around).map_err(LoadError::Invalid)
 }
 
@@ -109,7 +110,13 @@ fn canonical(path: &Path) -> Result<PathBuf, Error> {
     path.canonicalize().map_err(|source| Error::Io { path: path.to_owned(), source })
 }
 
-fn read_prompt(path: &Path) -> Result<String, String> {
+/// Reads a prompt of the project. One that lies elsewhere is refused, by a link too: a manifest that someone else
+/// wrote could hand any file of this machine to the agent.
+fn read_prompt(root: &Path, path: &Path) -> Result<String, String> {
+    let real = path.canonicalize().map_err(|error| error.to_string())?;
+    if !real.starts_with(root) {
+        return Err("it lies outside the project".to_owned());
+    }
     read_text(path).map_err(|error| match error {
         Error::Io { source, .. } => source.to_string(),
         Error::Unfit { reason, .. } => format!("it {reason}"),

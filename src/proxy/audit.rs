@@ -5,10 +5,14 @@ use serde::Serialize;
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 /// The log is turned over at this size; one old one is kept.
 const LARGEST: u64 = 64 << 20;
+/// A longer text of the caller's is cut: one session must not wash the others' lines out of the log.
+const LONGEST: usize = 512;
 
 /// One line.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -71,5 +75,54 @@ impl Audit {
                 Err(error) => tracing::error!(%error, "the audit log could not be turned over"),
             }
         }
+    }
+}
+
+/// The bytes of a tunnel, counted while they flow.
+#[derive(Clone, Debug, Default)]
+pub struct Count(Arc<AtomicU64>);
+
+impl Count {
+    /// Some more.
+    pub fn add(&self, bytes: &[u8]) {
+        self.0.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+    }
+}
+
+/// A line that is being lived. It is written when it is dropped: a caller that goes away early leaves its line too.
+#[derive(Debug)]
+pub struct Entry {
+    /// What is known so far.
+    pub line: Line,
+    /// Bytes from the container.
+    pub bytes_in: Count,
+    /// Bytes to the container.
+    pub bytes_out: Count,
+    start: Instant,
+    audit: Arc<Audit>,
+}
+
+impl Entry {
+    /// Begins a line; its reason says that it was broken off until something better is known.
+    pub fn begin(audit: Arc<Audit>, mut line: Line) -> Self {
+        line.time = format!("{:.3}", jiff::Timestamp::now());
+        line.reason = Some("the session went away".to_owned());
+        let (bytes_in, bytes_out) = (Count::default(), Count::default());
+        Self { line, bytes_in, bytes_out, start: Instant::now(), audit }
+    }
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        let line = &mut self.line;
+        line.ms = u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX);
+        line.bytes_in = self.bytes_in.0.load(Ordering::Relaxed);
+        line.bytes_out = self.bytes_out.0.load(Ordering::Relaxed);
+        let texts = [Some(&mut line.method), line.path.as_mut(), line.reason.as_mut()];
+        for text in texts.into_iter().flatten().filter(|text| text.len() > LONGEST) {
+            text.truncate(text.floor_char_boundary(LONGEST));
+            text.push('…');
+        }
+        self.audit.write(&self.line);
     }
 }

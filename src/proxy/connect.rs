@@ -2,7 +2,7 @@
 //! leads nowhere else.
 
 use super::policy::{Decision, special};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::time::Duration;
 use tokio::net::{TcpStream, lookup_host};
 
@@ -18,7 +18,7 @@ pub enum Error {
         /// What was asked for.
         host: String,
         /// The address it led to.
-        address: std::net::IpAddr,
+        address: IpAddr,
         /// What sort of address that is.
         what: &'static str,
     },
@@ -55,7 +55,7 @@ pub async fn dial(decision: &Decision) -> Result<TcpStream, Error> {
     if !named {
         // One special address among the answers is a trick: none is dialled.
         for address in &addresses {
-            if let Some(what) = special(address.ip()) {
+            if let Some(what) = special(address.ip()).or_else(|| own(address.ip())) {
                 return Err(Error::Refused { host, address: address.ip(), what });
             }
         }
@@ -73,4 +73,23 @@ pub async fn dial(decision: &Decision) -> Result<TcpStream, Error> {
         }
     }
     Err(last)
+}
+
+/// A public address that this machine itself has: what listens there is a service of the host. Only an own address can
+/// be bound.
+fn own(address: IpAddr) -> Option<&'static str> {
+    UdpSocket::bind((address, 0)).is_ok().then_some("an address of this machine")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_of_this_machine_is_known() {
+        assert!(own("127.0.0.1".parse().unwrap()).is_some());
+        for address in ["1.1.1.1", "192.0.2.1", "2606:4700::1111"] {
+            assert_eq!(own(address.parse().unwrap()), None, "{address}");
+        }
+    }
 }

@@ -1,20 +1,24 @@
 //! One connection of a container to the proxy: a CONNECT tunnel, or plain HTTP requests in absolute form.
 
-use super::audit::{Audit, Line};
+use super::audit::{Audit, Entry, Line};
 use super::connect::{self, dial};
 use super::policy::{Policy, decide};
 use bytes::Bytes;
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
-use hyper::header::{HOST, HeaderName, HeaderValue};
+use hyper::header::{CONTENT_LENGTH, HOST, HeaderName, HeaderValue, TRANSFER_ENCODING};
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode, Uri};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::convert::Infallible;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, copy_bidirectional};
+use tokio::net::TcpStream;
+use tokio_util::io::{InspectReader, InspectWriter};
 
 /// Whose connection it is.
 #[derive(Clone, Debug)]
@@ -28,6 +32,13 @@ pub struct Caller {
 }
 
 type Body = BoxBody<Bytes, hyper::Error>;
+
+/// The tunnel that a connection becomes. It runs where the connection ran, so that who counts and ends connections
+/// counts and ends tunnels.
+type Tunnel = Arc<Mutex<Option<BoxFuture<'static, ()>>>>;
+
+/// The longest name that there is.
+const LONGEST_HOST: usize = 253;
 
 /// Headers that speak of one connection and not of the message.
 const HOP_BY_HOP: [&str; 8] = [
@@ -46,20 +57,31 @@ pub async fn serve<S>(stream: S, caller: Arc<Caller>, audit: Arc<Audit>) -> Resu
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    let tunnel = Tunnel::default();
+    let slot = Arc::clone(&tunnel);
     let service = service_fn(move |request| {
-        let (caller, audit) = (Arc::clone(&caller), Arc::clone(&audit));
-        async move { Ok::<_, Infallible>(answer(request, caller, audit).await) }
+        let (caller, audit, slot) = (Arc::clone(&caller), Arc::clone(&audit), Arc::clone(&slot));
+        async move { Ok::<_, Infallible>(answer(request, &caller, audit, &slot).await) }
     });
-    hyper::server::conn::http1::Builder::new()
+    let served = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(Duration::from_secs(60))
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades()
-        .await
+        .await;
+    let tunnel = tunnel.lock().unwrap_or_else(PoisonError::into_inner).take();
+    if let Some(tunnel) = tunnel {
+        tunnel.await;
+    }
+    served
 }
 
-async fn answer(request: Request<Incoming>, caller: Arc<Caller>, audit: Arc<Audit>) -> Response<Body> {
-    let start = Instant::now();
+async fn answer(
+    request: Request<Incoming>,
+    caller: &Caller,
+    audit: Arc<Audit>,
+    slot: &Tunnel,
+) -> Response<Body> {
     let connect = request.method() == Method::CONNECT;
     let Some((host, port)) = destination(request.uri(), connect) else {
         return said(
@@ -67,8 +89,7 @@ async fn answer(request: Request<Incoming>, caller: Arc<Caller>, audit: Arc<Audi
             "this is a proxy: ask it for a whole URL, or with CONNECT\n".to_owned(),
         );
     };
-    let mut line = Line {
-        time: format!("{:.3}", jiff::Timestamp::now()),
+    let line = Line {
         project: caller.project.clone(),
         session: caller.session.clone(),
         host: host.clone(),
@@ -78,28 +99,27 @@ async fn answer(request: Request<Incoming>, caller: Arc<Caller>, audit: Arc<Audi
         decision: if connect { "tunnel" } else { "pass" },
         ..Line::default()
     };
+    let mut entry = Entry::begin(audit, line);
     let upstream = match dial(&decide(&host, port, &caller.policy)).await {
         Ok(upstream) => upstream,
         Err(error) => {
             let (status, words) = refusal(&host, &error);
-            line.status = status.as_u16();
-            line.reason = Some(error.to_string());
+            entry.line.status = status.as_u16();
+            entry.line.reason = Some(error.to_string());
             if status == StatusCode::FORBIDDEN {
-                line.decision = "deny";
+                entry.line.decision = "deny";
             }
-            line.ms = milliseconds(start);
-            audit.write(&line);
             return said(status, words);
         }
     };
     if connect {
-        tokio::spawn(tunnel(request, upstream, line, start, audit));
+        let tunnel = tunnel(request, upstream, entry).boxed();
+        *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(tunnel);
         return Response::new(empty());
     }
     let response = pass(request, upstream, &host, port).await;
-    line.status = response.status().as_u16();
-    line.ms = milliseconds(start);
-    audit.write(&line);
+    entry.line.status = response.status().as_u16();
+    entry.line.reason = None;
     response
 }
 
@@ -115,37 +135,24 @@ fn destination(uri: &Uri, connect: bool) -> Option<(String, u16)> {
         (false, Some("http")) => authority.port_u16().unwrap_or(80),
         _ => return None,
     };
-    (!host.is_empty()).then_some((host, port))
+    (1..=LONGEST_HOST).contains(&host.len()).then_some((host, port))
 }
 
-async fn tunnel(
-    request: Request<Incoming>,
-    mut upstream: tokio::net::TcpStream,
-    mut line: Line,
-    start: Instant,
-    audit: Arc<Audit>,
-) {
-    match hyper::upgrade::on(request).await {
+async fn tunnel(request: Request<Incoming>, mut upstream: TcpStream, mut entry: Entry) {
+    entry.line.reason = match hyper::upgrade::on(request).await {
         Ok(upgraded) => {
-            line.status = 200;
-            match copy_bidirectional(&mut TokioIo::new(upgraded), &mut upstream).await {
-                Ok((bytes_in, bytes_out)) => (line.bytes_in, line.bytes_out) = (bytes_in, bytes_out),
-                Err(error) => line.reason = Some(error.to_string()),
-            }
+            entry.line.status = 200;
+            let (bytes_in, bytes_out) = (entry.bytes_in.clone(), entry.bytes_out.clone());
+            let written = InspectWriter::new(TokioIo::new(upgraded), move |bytes| bytes_out.add(bytes));
+            let mut container = InspectReader::new(written, move |bytes| bytes_in.add(bytes));
+            copy_bidirectional(&mut container, &mut upstream).await.err().map(|error| error.to_string())
         }
-        Err(error) => line.reason = Some(error.to_string()),
-    }
-    line.ms = milliseconds(start);
-    audit.write(&line);
+        Err(error) => Some(error.to_string()),
+    };
 }
 
 /// Sends a plain request on over a connection of its own.
-async fn pass(
-    request: Request<Incoming>,
-    upstream: tokio::net::TcpStream,
-    host: &str,
-    port: u16,
-) -> Response<Body> {
+async fn pass(request: Request<Incoming>, upstream: TcpStream, host: &str, port: u16) -> Response<Body> {
     let failed =
         |error: hyper::Error| said(StatusCode::BAD_GATEWAY, format!("`{host}` broke off: {error}\n"));
     let (mut sender, connection) = match hyper::client::conn::http1::handshake(TokioIo::new(upstream)).await {
@@ -170,6 +177,10 @@ async fn pass(
     };
     parts.uri = uri;
     strip(&mut parts.headers);
+    // The body's length is told one way only: whoever reads two could end the message elsewhere.
+    if parts.headers.contains_key(TRANSFER_ENCODING) {
+        parts.headers.remove(CONTENT_LENGTH);
+    }
     parts.headers.insert(HOST, authority);
     match sender.send_request(Request::from_parts(parts, body)).await {
         Ok(response) => {
@@ -222,8 +233,4 @@ fn said(status: StatusCode, words: String) -> Response<Body> {
 
 fn empty() -> Body {
     Full::new(Bytes::new()).map_err(|never| match never {}).boxed()
-}
-
-fn milliseconds(start: Instant) -> u64 {
-    u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX)
 }
