@@ -3,7 +3,8 @@
 use super::door::Hooks;
 use super::state::{Served, State};
 use super::{Error, import};
-use crate::hooks::{endpoint, spool};
+use crate::hooks::spool::Spool;
+use crate::hooks::{endpoint, message};
 use crate::proxy::forward::{self, Caller};
 use crate::proxy::policy::Policy;
 use std::os::unix::fs::PermissionsExt;
@@ -98,32 +99,39 @@ async fn first_line(stream: &mut (impl AsyncRead + Unpin)) -> Option<String> {
     None
 }
 
-/// Stores what was spooled while no daemon was there.
+/// Stores what was spooled while no daemon was there. What an agent can cause at will is no line of the log.
 pub async fn drain(state: &Arc<State>, served: &Served) {
+    let _alone = served.spool.lock().await;
     let path = state.home.session(&served.record.id).spool();
-    let Ok(spool) = spool::Spool::open(&path) else { return };
-    let names = spool.names().unwrap_or_default();
+    let opened = tokio::task::spawn_blocking(move || {
+        let spool = Spool::open(&path).ok()?;
+        let names = spool.names().ok()?;
+        Some((Arc::new(spool), names))
+    });
+    let Ok(Some((spool, names))) = opened.await else { return };
     if names.is_empty() {
         return;
     }
     for name in names {
-        let message = match spool.read(&name) {
-            Ok(Some(spooled)) => crate::hooks::message::parse(&spooled.bytes, &served.record.id),
-            Ok(None) | Err(_) => {
-                tracing::warn!(session = served.record.session, name, "a spooled entry is no message");
-                spool.remove(&name);
-                continue;
-            }
-        };
-        match message {
-            Ok(message) => {
+        if served.stop.is_cancelled() {
+            return;
+        }
+        let (of_spool, id) = (Arc::clone(&spool), served.record.id.clone());
+        let read = tokio::task::spawn_blocking(move || {
+            let message = of_spool.read(&name).ok().flatten();
+            (message.map(|spooled| message::parse(&spooled.bytes, &id)), name)
+        });
+        let Ok((read, name)) = read.await else { return };
+        match read {
+            Some(Ok(message)) => {
                 if super::door::store(state, served, message).await.is_err() {
                     return;
                 }
             }
-            Err(error) => {
-                tracing::warn!(session = served.record.session, %error, "a spooled message is refused")
+            Some(Err(error)) => {
+                tracing::debug!(session = served.record.session, %error, "a spooled message is refused");
             }
+            None => tracing::debug!(session = served.record.session, name, "a spooled entry is no message"),
         }
         spool.remove(&name);
     }

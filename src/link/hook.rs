@@ -9,6 +9,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// An event's data beyond this is cut off, and sent as text.
 const LONGEST: u64 = 8 << 20;
+/// Broken data beyond this is cut off: written as a string it may be six times as long, and the daemon reads 9 MiB.
+const LONGEST_BROKEN: usize = 1 << 20;
 
 /// `hook EVENT --session ID --token TOKEN --spool DIRECTORY`, the agent's JSON on standard input.
 pub fn hook(arguments: &[String]) -> Result<(), String> {
@@ -36,8 +38,8 @@ pub fn hook(arguments: &[String]) -> Result<(), String> {
 fn message(session: &str, event: &str, timestamp: &str, data: &str) -> String {
     let data = match data.trim_ascii() {
         "" => "null".to_owned(),
-        whole if json::is_value(whole) => whole.to_owned(),
-        broken => json::quote(broken),
+        whole if whole.len() as u64 <= LONGEST && json::is_value(whole) => whole.to_owned(),
+        broken => json::quote(&broken[..broken.floor_char_boundary(LONGEST_BROKEN)]),
     };
     format!(
         "{{\"session_id\":{},\"event\":{},\"timestamp\":{},\"data\":{data}}}",

@@ -1,7 +1,7 @@
 //! As much JSON as a hook event needs: whether a text is one whole value, and how a text is written as a string.
 
-/// How deep a value may nest.
-const DEEPEST: usize = 512;
+/// How deep a value may nest; the daemon's reader goes as far as 127, and the message around it is one.
+const DEEPEST: usize = 120;
 
 /// Whether the text is exactly one JSON value, so that it can stand inside another without forging its fields.
 pub fn is_value(text: &str) -> bool {
@@ -60,11 +60,37 @@ fn string(rest: &mut &[u8]) -> Option<()> {
         *rest = after;
         match first {
             b'"' => return Some(()),
-            b'\\' => *rest = rest.get(1..)?,
+            b'\\' => escape(rest)?,
             0..=0x1f => return None,
             _ => {}
         }
     }
+}
+
+/// What follows a backslash. Half a surrogate pair is no text, though JavaScript writes it.
+fn escape(rest: &mut &[u8]) -> Option<()> {
+    let (first, after) = rest.split_first()?;
+    *rest = after;
+    match first {
+        b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => Some(()),
+        b'u' => match unit(rest)? {
+            0xd800..=0xdbff => {
+                take(rest, b'\\')?;
+                take(rest, b'u')?;
+                matches!(unit(rest)?, 0xdc00..=0xdfff).then_some(())
+            }
+            0xdc00..=0xdfff => None,
+            _ => Some(()),
+        },
+        _ => None,
+    }
+}
+
+/// Four hexadecimal digits.
+fn unit(rest: &mut &[u8]) -> Option<u32> {
+    let (digits, after) = rest.split_at_checked(4)?;
+    *rest = after;
+    digits.iter().try_fold(0, |sum, digit| Some(sum * 16 + char::from(*digit).to_digit(16)?))
 }
 
 /// A number, `true`, `false` or `null`.
@@ -73,8 +99,20 @@ fn atom(rest: &mut &[u8]) -> Option<()> {
     let (word, after) = rest.split_at(length);
     *rest = after;
     let word = std::str::from_utf8(word).ok()?;
-    let number = || word.starts_with(|first: char| first == '-' || first.is_ascii_digit()) && word.parse::<f64>().is_ok();
-    (matches!(word, "true" | "false" | "null") || number()).then_some(())
+    (matches!(word, "true" | "false" | "null") || is_number(word)).then_some(())
+}
+
+/// As JSON writes them: no bare point, no leading zero, none beyond what a double holds.
+fn is_number(word: &str) -> bool {
+    let digits = word.strip_prefix('-').unwrap_or(word);
+    let (digits, exponent) = digits.split_once(['e', 'E']).unwrap_or((digits, "0"));
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
+    let all = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    all(whole)
+        && (whole == "0" || !whole.starts_with('0'))
+        && all(fraction)
+        && all(exponent.strip_prefix(['+', '-']).unwrap_or(exponent))
+        && word.parse::<f64>().is_ok_and(f64::is_finite)
 }
 
 /// A text as a JSON string.

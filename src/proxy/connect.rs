@@ -2,7 +2,7 @@
 //! leads nowhere else.
 
 use super::policy::{Decision, special};
-use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::time::Duration;
 use tokio::net::{TcpStream, lookup_host};
 
@@ -76,9 +76,14 @@ pub async fn dial(decision: &Decision) -> Result<TcpStream, Error> {
 }
 
 /// A public address that this machine itself has: what listens there is a service of the host. Only an own address can
-/// be bound.
+/// be bound, unless the kernel is told otherwise (`ip_nonlocal_bind`): then an address that nobody has can be, too.
 fn own(address: IpAddr) -> Option<&'static str> {
-    UdpSocket::bind((address, 0)).is_ok().then_some("an address of this machine")
+    let nobodys = match address {
+        IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)),
+        IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1)),
+    };
+    let bound = |address: IpAddr| UdpSocket::bind((address, 0)).is_ok();
+    (bound(address) && !bound(nobodys)).then_some("an address of this machine")
 }
 
 #[cfg(test)]

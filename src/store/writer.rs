@@ -10,6 +10,8 @@ use tokio::sync::{mpsc, oneshot};
 const QUEUE: usize = 1024;
 /// Events kept; the oldest go first.
 const MOST: i64 = 1_000_000;
+/// Events kept of one session, so that one that floods drives out its own.
+const MOST_OF_ONE: i64 = 100_000;
 
 type Entry = (New, oneshot::Sender<Result<i64, Error>>);
 
@@ -104,5 +106,44 @@ fn commit(connection: &Connection, path: &Path, batch: Vec<Entry>) {
 
 fn trim(connection: &Connection, path: &Path) -> Result<(), Error> {
     let sql = "DELETE FROM event WHERE seq <= (SELECT max(seq) FROM event) - ?1";
-    database(path, connection.execute(sql, [MOST])).map(drop)
+    database(path, connection.execute(sql, [MOST]))?;
+    database(path, trim_each(connection, MOST_OF_ONE))
+}
+
+fn trim_each(connection: &Connection, most: i64) -> rusqlite::Result<()> {
+    let full: Vec<String> = connection
+        .prepare("SELECT id FROM event GROUP BY id HAVING count(*) > ?1")?
+        .query_map([most], |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
+    let sql = "DELETE FROM event WHERE id = ?1 AND seq <= \
+               (SELECT seq FROM event WHERE id = ?1 ORDER BY seq DESC LIMIT 1 OFFSET ?2)";
+    for id in full {
+        connection.execute(sql, (id, most))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_that_floods_drives_out_its_own_events() {
+        let directory = tempfile::tempdir().unwrap();
+        let connection = open(&directory.path().join("state.db")).unwrap();
+        let insert = "INSERT INTO event (time, project, id, session, source, type, data) \
+                      VALUES ('', '', ?1, '', '', '', '')";
+        for id in ["quiet", "loud", "loud", "loud", "quiet", "loud", "loud"] {
+            connection.execute(insert, [id]).unwrap();
+        }
+        trim_each(&connection, 2).unwrap();
+        let kept: Vec<i64> = connection
+            .prepare("SELECT seq FROM event ORDER BY seq")
+            .unwrap()
+            .query_map([], |row| row.get(0))
+            .unwrap()
+            .collect::<Result<_, _>>()
+            .unwrap();
+        assert_eq!(kept, [1, 5, 6, 7]);
+    }
 }
