@@ -2,6 +2,7 @@
 
 mod backend;
 mod errors;
+mod link;
 mod manifest;
 mod plan;
 mod render;
