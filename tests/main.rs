@@ -5,6 +5,7 @@ mod errors;
 mod link;
 mod manifest;
 mod plan;
+mod proxy;
 mod render;
 mod session;
 mod support;
