@@ -1,6 +1,7 @@
 //! Every integration test, in one binary.
 
 mod backend;
+mod daemon;
 mod errors;
 mod link;
 mod manifest;
