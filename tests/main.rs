@@ -9,6 +9,7 @@ mod errors;
 mod lifecycle;
 mod manifest;
 mod plan;
+mod proxy;
 mod render;
 mod session;
 mod store;

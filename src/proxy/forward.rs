@@ -132,7 +132,11 @@ fn destination(uri: &Uri, connect: bool) -> Option<(String, u16)> {
     let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
     let port = match (connect, uri.scheme_str()) {
         (true, None) => authority.port_u16()?,
-        (false, Some("http")) => authority.port_u16().unwrap_or(80),
+        // A port that is none is not the usual port.
+        (false, Some("http")) => match authority.as_str().strip_prefix(authority.host())? {
+            "" | ":" => 80,
+            _ => authority.port_u16()?,
+        },
         _ => return None,
     };
     (1..=LONGEST_HOST).contains(&host.len()).then_some((host, port))
