@@ -37,6 +37,12 @@ pub fn create_private_dir(path: &Path) -> Result<(), Error> {
     named(std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path), "create", path)
 }
 
+/// Closes a directory of ours to all others, whoever made it and however wide.
+pub fn close_to_others(path: &Path) -> Result<(), Error> {
+    use std::os::unix::fs::PermissionsExt;
+    named(std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o700)), "close to others", path)
+}
+
 /// Replaces a file as a whole, so that a reader sees the old content or the new, with the given mode.
 /// Writes nothing when the content is there already.
 pub fn replace(path: &Path, content: &[u8], mode: u32) -> Result<(), Error> {

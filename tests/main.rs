@@ -4,14 +4,19 @@
 
 mod attack;
 mod backend;
+mod carrier;
 mod container;
+mod daemon;
 mod errors;
+mod forward;
+mod lifecycle;
 mod link;
 mod manifest;
 mod plan;
 mod proxy;
 mod render;
 mod session;
+mod store;
 mod support;
 mod terminal;
 mod tidy;

@@ -88,6 +88,10 @@ fn an_interactive_session_survives_stop_start_and_a_changed_environment() {
         events.iter().any(|event| event["type"] == "SessionStart" && event["data"]["source"] == "resume")
     });
     assert_eq!(inspect(&world.container("a"))["Id"], first);
+    let started = inspect(&world.container("a"))["State"]["StartedAt"].clone();
+    world.run(&["restart", "a"]).ok();
+    assert_ne!(inspect(&world.container("a"))["State"]["StartedAt"], started);
+    assert_eq!(inspect(&world.container("a"))["Id"], first);
 
     let dirty = world.checkout("a").join("unsaved.txt");
     std::fs::write(&dirty, "work in progress").unwrap();
@@ -99,6 +103,17 @@ fn an_interactive_session_survives_stop_start_and_a_changed_environment() {
     assert_ne!(inspect(&world.container("a"))["Id"], first);
     assert_eq!(world.run(&["exec", "a", "--", "printenv", "COLOUR"]).ok(), "green\n");
     assert_eq!(std::fs::read_to_string(&dirty).unwrap(), "work in progress");
+    let resumed = || {
+        let events = world.events();
+        events
+            .iter()
+            .filter(|event| event["type"] == "SessionStart" && event["data"]["source"] == "resume")
+            .count()
+    };
+    let before = resumed();
+    world.run(&["down"]).ok();
+    world.run(&["up", "--wait"]).ok();
+    assert!(resumed() > before, "the conversation outlives `down`");
 
     world.run(&["down"]).ok();
     let refusal = world.run(&["down", "--checkouts"]).fails(3);

@@ -82,20 +82,25 @@ pub fn records(home: &Home) -> Result<Vec<Record>, Error> {
 }
 
 impl Local<'_> {
-    /// Has every desired session that has a record served, with its record as the manifest has it now.
+    /// Has every desired session that has a record served, with its record as the manifest has it now. A daemon that
+    /// runs serves every record that was active when it read it: it is asked for the changed ones alone.
     pub async fn serve(&self, desired: &[Desired]) -> Result<(), Error> {
-        let mut ids = Vec::new();
+        let mut changed = Vec::new();
         for desired in desired {
             if let Some(before) = record::read(&self.host.home, &desired.id).map_err(file_error)? {
                 let hosts = record::addresses(&desired.session.hosts);
                 if before.hosts != hosts || !before.active {
                     record::write(&self.host.home, &Record { hosts, active: true, ..before })
                         .map_err(file_error)?;
+                    changed.push(desired.id.clone());
                 }
-                ids.push(desired.id.clone());
             }
         }
-        daemon(&self.host.home).await?.watch(&ids).await.map_err(daemon_error)
+        let mut daemon = daemon(&self.host.home).await?;
+        if changed.is_empty() {
+            return Ok(());
+        }
+        daemon.watch(&changed).await.map_err(daemon_error)
     }
 
     fn record(&self, desired: &Desired, checkout: &CheckoutFacts) -> Record {

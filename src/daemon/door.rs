@@ -3,11 +3,12 @@
 use super::import;
 use super::session::drain;
 use super::state::{Served, State};
-use crate::hooks::endpoint::{Door, matches};
+use crate::hooks::endpoint::{Door, Guest, matches};
 use crate::hooks::message::Message;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use std::sync::Arc;
+use tokio::sync::OwnedSemaphorePermit;
 
 /// A door.
 pub struct Hooks {
@@ -28,28 +29,35 @@ impl Hooks {
 }
 
 impl Door for Hooks {
-    fn session(&self, token: &str) -> Option<String> {
+    fn session(&self, token: &str) -> Option<Guest> {
         let sessions = self.state.sessions();
         // Every token is compared, so that the time tells nothing of which one it was.
         let mut found = None;
         for (id, served) in sessions.iter() {
             let here = self.only.as_ref().is_none_or(|only| only == id);
             if matches(token, &served.token) && here {
-                found = Some(id.clone());
+                found = Some(Guest { id: id.clone(), places: Arc::clone(&served.places) });
             }
         }
         found
     }
 
-    fn accept(&self, session: String, message: Message) -> BoxFuture<'static, Result<(), String>> {
+    fn accept(
+        &self,
+        session: String,
+        message: Message,
+        place: OwnedSemaphorePermit,
+    ) -> BoxFuture<'static, Result<(), String>> {
         let state = Arc::clone(&self.state);
-        async move {
+        // A task of its own: a caller that leaves must not end it between the storing of a spooled event and its removal.
+        let stored = self.state.tasks.spawn(async move {
+            let _place = place;
             let served = state.sessions().get(&session).cloned().ok_or("the session is gone")?;
             // What was spooled came first.
             drain(&state, &served).await;
             store(&state, &served, message).await
-        }
-        .boxed()
+        });
+        async move { stored.await.unwrap_or_else(|error| Err(error.to_string())) }.boxed()
     }
 }
 

@@ -44,8 +44,12 @@ async fn listen(state: &Arc<State>, address: &str) -> bool {
         let code = attributes.get("exitCode").and_then(|code| code.parse::<i64>().ok());
         state.note(&served.record, "backend", &kind, json!({ "exit_code": code })).await;
         if kind == "die" {
-            super::session::drain(state, &served).await;
-            import::ask(&served);
+            // Not here: a session with a full spool would hold up the news of all others.
+            let of_state = Arc::clone(state);
+            state.tasks.spawn(async move {
+                super::session::drain(&of_state, &served).await;
+                import::ask(&served);
+            });
         }
     }
     heard

@@ -12,8 +12,14 @@ use crate::store::Writer;
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, UnixListener, UnixStream};
+use tokio::sync::Semaphore;
+
+/// Connections of the HTTP port at once: any user of the machine may open them.
+const MOST_HTTP: usize = 256;
+/// The longest question on the control socket.
+const LONGEST: u64 = 1 << 20;
 
 /// How the daemon is run.
 #[derive(Clone, Debug)]
@@ -29,7 +35,9 @@ pub struct Options {
 /// Runs the daemon until `shutdown` or a request ends it.
 pub async fn serve(options: Options, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
     let home = options.home;
+    raise_limit();
     fs::create_private_dir(home.path())?;
+    fs::close_to_others(home.path())?;
     fs::create_private_dir(&home.sessions())?;
     let lock = fs::append(&home.daemon_lock())?;
     lock.try_lock().map_err(|_| Error::Taken)?;
@@ -99,22 +107,27 @@ async fn listen(port: u16) -> Result<TcpListener, Error> {
 
 async fn serve_http(state: Arc<State>, listener: TcpListener) {
     let door = Arc::new(Hooks::of_all(Arc::clone(&state)));
+    let places = Arc::new(Semaphore::new(MOST_HTTP));
     loop {
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
         let accepted = tokio::select! {
             () = state.shutdown.cancelled() => return,
             accepted = listener.accept() => accepted,
         };
-        if let Ok((stream, _)) = accepted {
-            let (door, shutdown) = (Arc::clone(&door), state.shutdown.clone());
-            state.tasks.spawn(async move {
-                tokio::select! {
-                    () = shutdown.cancelled() => {}
-                    served = endpoint::serve(stream, door) => if let Err(error) = served {
-                        tracing::debug!(%error, "a hook connection broke off");
-                    },
-                }
-            });
-        }
+        let Ok((stream, _)) = accepted else {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            continue;
+        };
+        let (door, shutdown) = (Arc::clone(&door), state.shutdown.clone());
+        state.tasks.spawn(async move {
+            tokio::select! {
+                () = shutdown.cancelled() => {}
+                served = endpoint::serve(stream, door) => if let Err(error) = served {
+                    tracing::debug!(%error, "a hook connection broke off");
+                },
+            }
+            drop(place);
+        });
     }
 }
 
@@ -136,11 +149,12 @@ async fn converse(state: Arc<State>, stream: UnixStream) {
     let mut stream = BufReader::new(stream);
     loop {
         let mut line = String::new();
+        let mut bounded = (&mut stream).take(LONGEST);
         let read = tokio::select! {
             () = state.shutdown.cancelled() => return,
-            read = stream.read_line(&mut line) => read,
+            read = bounded.read_line(&mut line) => read,
         };
-        if !matches!(read, Ok(length) if length > 0) {
+        if read.is_err() || !line.ends_with('\n') {
             return;
         }
         let request = serde_json::from_str::<Request>(&line);
@@ -207,28 +221,46 @@ async fn answer(state: &Arc<State>, request: Request) -> Response {
     }
 }
 
-/// Serves a session, anew where its record has changed; a running one that has not is left alone.
+/// Serves a session, anew where its record has changed or its socket has gone; else it is left alone.
 fn watch(state: &Arc<State>, record: record::Record) -> Result<(), Error> {
     if let Some(served) = state.sessions().get(&record.id)
         && *served.record == record
+        && fs::exists(&state.home.session(&record.id).socket())
     {
         return Ok(());
     }
     let token = token::load(&state.home.session(&record.id).path().join("token"))?;
+    let before = state.sessions().get(&record.id).cloned();
+    let (places, spool) = match &before {
+        Some(before) => (Arc::clone(&before.places), Arc::clone(&before.spool)),
+        None => (Arc::new(Semaphore::new(endpoint::MOST)), Arc::default()),
+    };
     let (sender, asked) = tokio::sync::mpsc::channel(1);
     let served = Served {
         record: Arc::new(record),
         token: token.into(),
         stop: state.shutdown.child_token(),
+        places,
+        spool,
         import: sender,
     };
     let id = served.record.id.clone();
-    let before = state.sessions().insert(id, served.clone());
+    state.sessions().insert(id, served.clone());
     if let Some(before) = before {
         before.stop.cancel();
     }
     state.tasks.spawn(import::serve(Arc::clone(state), served.clone(), asked));
     session::serve(state, served)
+}
+
+/// Each session may hold some hundred connections: the usual limit of 1024 descriptors would let one starve the others.
+fn raise_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let raised = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
+    if let Err(error) = raised {
+        tracing::warn!(%error, "the limit of open files was not raised");
+    }
 }
 
 /// The start of the daemon's log.

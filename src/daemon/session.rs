@@ -3,10 +3,14 @@
 use super::door::Hooks;
 use super::state::{Served, State};
 use super::{Error, import};
-use crate::hooks::{endpoint, spool};
+use crate::hooks::spool::Spool;
+use crate::hooks::{endpoint, message};
 use crate::proxy::forward::{self, Caller};
 use crate::proxy::policy::Policy;
+use rustix::fs::{Mode, OFlags};
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt};
@@ -16,18 +20,44 @@ use tokio::sync::Semaphore;
 /// Connections of one session at once; a further one waits.
 const MOST: usize = 512;
 
-/// Binds a session's socket anew and serves it until it is stopped.
+/// The longest path that fits a socket's address.
+const LONGEST_ADDRESS: usize = 107;
+
+/// Binds a session's socket anew and serves it until it is stopped. A session that cannot be served is no longer among
+/// the served ones, so that the next request tries again.
 pub fn serve(state: &Arc<State>, served: Served) -> Result<(), Error> {
-    let path = state.home.session(&served.record.id).socket();
-    crate::fs::create_private_dir(path.parent().unwrap_or(&path))?;
-    crate::fs::remove_file(&path)?;
+    match bind(&state.home.session(&served.record.id).socket()) {
+        Ok(listener) => {
+            state.tasks.spawn(accept(Arc::clone(state), served, listener));
+            Ok(())
+        }
+        Err(error) => {
+            served.stop.cancel();
+            state.sessions().remove(&served.record.id);
+            Err(error)
+        }
+    }
+}
+
+fn bind(path: &Path) -> Result<UnixListener, Error> {
+    let directory = path.parent().unwrap_or(path);
+    crate::fs::create_private_dir(directory)?;
+    crate::fs::remove_file(path)?;
     let listen = |source| Error::Listen { place: path.display().to_string(), source };
-    let listener = UnixListener::bind(&path).map_err(listen)?;
+    let listener = if path.as_os_str().len() <= LONGEST_ADDRESS {
+        UnixListener::bind(path).map_err(listen)?
+    } else {
+        // The directory's descriptor makes a short name of it. Inside the container the path is short anyway.
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let opened =
+            rustix::fs::open(directory, flags, Mode::empty()).map_err(|error| listen(error.into()))?;
+        let short = format!("/proc/self/fd/{}", opened.as_raw_fd());
+        UnixListener::bind(Path::new(&short).join(path.file_name().unwrap_or_default())).map_err(listen)?
+    };
     // The directory above is the user's alone; inside, the container's user may be another.
     let open = std::fs::Permissions::from_mode(0o666);
-    std::fs::set_permissions(&path, open).map_err(listen)?;
-    state.tasks.spawn(accept(Arc::clone(state), served, listener));
-    Ok(())
+    std::fs::set_permissions(path, open).map_err(listen)?;
+    Ok(listener)
 }
 
 async fn accept(state: Arc<State>, served: Served, listener: UnixListener) {
@@ -98,32 +128,39 @@ async fn first_line(stream: &mut (impl AsyncRead + Unpin)) -> Option<String> {
     None
 }
 
-/// Stores what was spooled while no daemon was there.
+/// Stores what was spooled while no daemon was there. What an agent can cause at will is no line of the log.
 pub async fn drain(state: &Arc<State>, served: &Served) {
+    let _alone = served.spool.lock().await;
     let path = state.home.session(&served.record.id).spool();
-    let Ok(spool) = spool::Spool::open(&path) else { return };
-    let names = spool.names().unwrap_or_default();
+    let opened = tokio::task::spawn_blocking(move || {
+        let spool = Spool::open(&path).ok()?;
+        let names = spool.names().ok()?;
+        Some((Arc::new(spool), names))
+    });
+    let Ok(Some((spool, names))) = opened.await else { return };
     if names.is_empty() {
         return;
     }
     for name in names {
-        let message = match spool.read(&name) {
-            Ok(Some(spooled)) => crate::hooks::message::parse(&spooled.bytes, &served.record.id),
-            Ok(None) | Err(_) => {
-                tracing::warn!(session = served.record.session, name, "a spooled entry is no message");
-                spool.remove(&name);
-                continue;
-            }
-        };
-        match message {
-            Ok(message) => {
+        if served.stop.is_cancelled() {
+            return;
+        }
+        let (of_spool, id) = (Arc::clone(&spool), served.record.id.clone());
+        let read = tokio::task::spawn_blocking(move || {
+            let message = of_spool.read(&name).ok().flatten();
+            (message.map(|spooled| message::parse(&spooled.bytes, &id)), name)
+        });
+        let Ok((read, name)) = read.await else { return };
+        match read {
+            Some(Ok(message)) => {
                 if super::door::store(state, served, message).await.is_err() {
                     return;
                 }
             }
-            Err(error) => {
-                tracing::warn!(session = served.record.session, %error, "a spooled message is refused");
+            Some(Err(error)) => {
+                tracing::debug!(session = served.record.session, %error, "a spooled message is refused");
             }
+            None => tracing::debug!(session = served.record.session, name, "a spooled entry is no message"),
         }
         spool.remove(&name);
     }

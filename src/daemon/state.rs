@@ -7,6 +7,7 @@ use crate::store::{New, Writer};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -39,6 +40,10 @@ pub struct Served {
     pub token: Arc<str>,
     /// Ends its tasks.
     pub stop: CancellationToken,
+    /// Its places at the hook endpoint.
+    pub places: Arc<Semaphore>,
+    /// Held by the one who empties its spool: two would store an event twice.
+    pub spool: Arc<tokio::sync::Mutex<()>>,
     /// Asks for an import.
     pub import: tokio::sync::mpsc::Sender<()>,
 }

@@ -13,14 +13,36 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// How long is waited for a place, and for a body.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Messages of one session that are read, parsed and stored at once. A short message of lists may take thirty times
+/// its length in memory, so that a session that floods has few of them; its further ones wait.
+pub const MOST: usize = 2;
+
+/// A session that a token belongs to.
+#[derive(Clone, Debug)]
+pub struct Guest {
+    /// The session's id.
+    pub id: String,
+    /// Its `MOST` places.
+    pub places: Arc<Semaphore>,
+}
 
 /// Whose door it is.
 pub trait Door: Send + Sync + 'static {
-    /// The id of the session that this token belongs to, where this door serves it.
-    fn session(&self, token: &str) -> Option<String>;
+    /// The session that this token belongs to, where this door serves it.
+    fn session(&self, token: &str) -> Option<Guest>;
 
-    /// Stores a message; the answer comes once it cannot be lost.
-    fn accept(&self, session: String, message: Message) -> BoxFuture<'static, Result<(), String>>;
+    /// Stores a message; the answer comes once it cannot be lost. The place is held until then, whether or not anyone
+    /// waits for the answer.
+    fn accept(
+        &self,
+        session: String,
+        message: Message,
+        place: OwnedSemaphorePermit,
+    ) -> BoxFuture<'static, Result<(), String>>;
 }
 
 /// Serves one connection to its end.
@@ -55,21 +77,27 @@ async fn answer(request: Request<Incoming>, door: &dyn Door) -> StatusCode {
     if request.headers().contains_key(ORIGIN) || !is_ours(request.headers()) {
         return StatusCode::FORBIDDEN;
     }
-    let Some(session) = bearer(request.headers()).and_then(|token| door.session(token)) else {
+    let Some(guest) = bearer(request.headers()).and_then(|token| door.session(token)) else {
         return StatusCode::UNAUTHORIZED;
     };
     let json = |value: &hyper::header::HeaderValue| value.as_bytes().starts_with(b"application/json");
     if !request.headers().get(CONTENT_TYPE).is_some_and(json) {
         return StatusCode::UNSUPPORTED_MEDIA_TYPE;
     }
+    let place = tokio::time::timeout(PATIENCE, guest.places.acquire_owned()).await;
+    let Ok(Ok(place)) = place else { return StatusCode::TOO_MANY_REQUESTS };
     let body = Limited::new(request.into_body(), LONGEST).collect();
-    let Ok(Ok(body)) = tokio::time::timeout(Duration::from_secs(10), body).await else {
+    let Ok(Ok(body)) = tokio::time::timeout(PATIENCE, body).await else {
         return StatusCode::PAYLOAD_TOO_LARGE;
     };
-    match message::parse(&body.to_bytes(), &session) {
+    let (body, session) = (body.to_bytes(), guest.id.clone());
+    // Off the threads that serve everyone; the place goes along, for a caller that leaves does not end the work.
+    let parsed = tokio::task::spawn_blocking(move || (message::parse(&body, &session), place)).await;
+    let Ok((parsed, place)) = parsed else { return StatusCode::BAD_REQUEST };
+    match parsed {
         Err(message::Error::Foreign) => StatusCode::FORBIDDEN,
         Err(message::Error::Malformed(_)) => StatusCode::BAD_REQUEST,
-        Ok(message) => match door.accept(session, message).await {
+        Ok(message) => match door.accept(guest.id, message, place).await {
             Ok(()) => StatusCode::NO_CONTENT,
             Err(error) => {
                 tracing::error!(%error, "a hook event could not be stored");

@@ -42,7 +42,11 @@ struct Raw {
 
 /// Reads a message that must be of this session.
 pub fn parse(bytes: &[u8], session: &str) -> Result<Message, Error> {
-    let raw: Raw = serde_json::from_slice(bytes).map_err(|error| Error::Malformed(error.to_string()))?;
+    let raw: Raw = serde_json::from_slice(bytes).map_err(|error| {
+        // The error's own words quote the message, which may be long.
+        let place = format!("line {} column {}", error.line(), error.column());
+        Error::Malformed(format!("{:?} error at {place}", error.classify()))
+    })?;
     if raw.session_id != session {
         return Err(Error::Foreign);
     }

@@ -69,8 +69,10 @@ impl Spool {
 
     /// Removes a message that was stored, or an entry that is none.
     pub fn remove(&self, name: &str) {
-        // A directory of that name stays; it is skipped each time.
-        let _ = rustix::fs::unlinkat(&self.directory, name, AtFlags::empty());
+        if rustix::fs::unlinkat(&self.directory, name, AtFlags::empty()).is_err() {
+            // A directory of that name with something in it stays; it is skipped each time.
+            let _ = rustix::fs::unlinkat(&self.directory, name, AtFlags::REMOVEDIR);
+        }
     }
 }
 

@@ -128,9 +128,11 @@ fn destination(request: &Request<Incoming>) -> Result<(String, u16), &'static st
     }
     let port = match (connect, uri.scheme_str()) {
         (true, None) => authority.port_u16().ok_or("CONNECT needs a port")?,
-        // A port that is no number is no port, not the default one.
-        (false, Some("http")) if authority.as_str() == authority.host() => 80,
-        (false, Some("http")) => authority.port_u16().ok_or("that is no port")?,
+        // A port that is no number is not the default one.
+        (false, Some("http")) => match authority.as_str().strip_prefix(authority.host()) {
+            Some("" | ":") => 80,
+            _ => authority.port_u16().ok_or("that is no port")?,
+        },
         _ => return Err("only http:// URLs are passed on; others go through CONNECT"),
     };
     // What follows a CONNECT is the tunnel's: a length would let the two ends disagree where it begins.

@@ -8,31 +8,6 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::Stdio;
 
 #[test]
-fn the_exit_code_is_the_agents() {
-    let link = Link::new();
-    let bind = format!("proxy={}", free_port());
-    for code in [0, 7, 255] {
-        let agent = format!("exit {code}");
-        let status = link.command(["run", "--bind", &bind, "--", "sh", "-c", &agent]).status().unwrap();
-        assert_eq!(status.code(), Some(code));
-        super::eventually("the carrier's end", || {
-            link.kill("supervise");
-            link.kill("carry");
-            link.processes("carry").is_empty()
-        });
-    }
-}
-
-#[test]
-fn arguments_arrive_as_they_are() {
-    let link = Link::new();
-    let words = ["--bind", "a b", "", "$(id)", "--", "-x", "ünï\n"];
-    let output = link.command(["run", "--", "printf", "[%s]"].into_iter().chain(words)).output().unwrap();
-    let expected: String = words.iter().map(|word| format!("[{word}]")).collect();
-    assert_eq!(String::from_utf8(output.stdout).unwrap(), expected);
-}
-
-#[test]
 fn the_process_and_its_signals_are_the_agents() {
     let link = Link::new();
     let bind = format!("proxy={}", free_port());
@@ -101,18 +76,16 @@ fn a_port_that_is_taken_is_named() {
 #[test]
 fn what_cannot_be_run_is_said() {
     let link = Link::new();
-    let cases: [(&[&str], i32, &str); 6] = [
-        (&["run", "--", "/no/such/program"], 127, "/no/such/program"),
-        (&["run", "--", "/etc"], 126, "/etc"),
-        (&["run", "true"], 111, "--"),
-        (&["run", "--bind", "proxy", "--", "true"], 111, "NAME=PORT"),
-        (&["run", "--bind", "proxy=70000", "--", "true"], 111, "70000"),
-        (&["fly"], 111, "usage"),
+    let cases: [(&[&str], &str); 4] = [
+        (&["run", "true"], "--"),
+        (&["run", "--bind", "proxy", "--", "true"], "NAME=PORT"),
+        (&["run", "--bind", "proxy=70000", "--", "true"], "70000"),
+        (&["fly"], "usage"),
     ];
-    for (arguments, code, word) in cases {
+    for (arguments, word) in cases {
         let output = link.command(arguments.iter().copied()).output().unwrap();
         let words = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {words}");
+        assert_eq!(output.status.code(), Some(111), "{arguments:?}: {words}");
         assert!(words.contains(word), "{arguments:?}: {words}");
     }
 }

@@ -6,28 +6,6 @@ use std::net::Shutdown;
 use std::time::{Duration, Instant};
 
 #[test]
-fn bytes_go_both_ways_and_each_direction_ends_by_itself() {
-    let link = Link::new();
-    let listener = link.listen();
-    let port = link.carry("proxy");
-    let mut client = connect(port);
-    client.write_all(b"question").unwrap();
-    client.shutdown(Shutdown::Write).unwrap();
-    let (name, mut server) = accept(&listener);
-    assert_eq!(name, "proxy\n");
-    let mut asked = String::new();
-    server.read_to_string(&mut asked).unwrap();
-    assert_eq!(asked, "question");
-    // The other direction is open still.
-    std::thread::sleep(Duration::from_millis(50));
-    server.write_all(b"answer").unwrap();
-    drop(server);
-    let mut answered = String::new();
-    client.read_to_string(&mut answered).unwrap();
-    assert_eq!(answered, "answer");
-}
-
-#[test]
 fn a_server_that_speaks_first_and_ends_first_is_carried() {
     let link = Link::new();
     let listener = link.listen();
@@ -61,39 +39,6 @@ fn an_answer_reaches_a_client_that_is_still_sending() {
     let mut answer = [0; 7];
     client.read_exact(&mut answer).unwrap();
     assert_eq!(&answer, b"refused");
-}
-
-#[test]
-fn ten_megabytes_cross_in_both_directions_at_once() {
-    let link = Link::new();
-    echo(link.listen());
-    let port = link.carry("proxy");
-    let sent: Vec<u8> =
-        (0..10_u32 << 20).map(|at| u8::try_from(at.wrapping_mul(2_654_435_761) >> 24).unwrap()).collect();
-    let mut client = connect(port);
-    let mut writer = client.try_clone().unwrap();
-    let text = sent.clone();
-    let writing = std::thread::spawn(move || {
-        writer.write_all(&text).unwrap();
-        writer.shutdown(Shutdown::Write).unwrap();
-    });
-    let mut got = Vec::new();
-    client.read_to_end(&mut got).unwrap();
-    writing.join().unwrap();
-    assert!(got == sent, "{} of {} bytes, or others", got.len(), sent.len());
-}
-
-#[test]
-fn a_daemon_that_comes_back_finds_the_connection_waiting() {
-    let link = Link::new();
-    let port = link.carry("proxy");
-    let mut client = connect(port);
-    client.write_all(b"patience").unwrap();
-    std::thread::sleep(Duration::from_millis(800));
-    echo(link.listen());
-    let mut answer = [0; 8];
-    client.read_exact(&mut answer).unwrap();
-    assert_eq!(&answer, b"patience");
 }
 
 #[test]
@@ -141,19 +86,6 @@ fn a_full_name_leaves_room_for_another() {
     let _held: Vec<_> = (0..300).map(|_| connect(proxy)).collect();
     std::thread::sleep(Duration::from_millis(300));
     assert!(echoes(hooks), "tunnels keep the hooks out");
-}
-
-#[test]
-fn a_carrier_that_dies_is_started_again() {
-    let link = Link::new();
-    echo(link.listen());
-    let port = link.carry("proxy");
-    assert!(echoes(port));
-    for _ in 0..2 {
-        let before = link.processes("carry")[0].id;
-        link.kill("carry");
-        eventually("a new carrier", || echoes(port) && link.processes("carry")[0].id != before);
-    }
 }
 
 #[test]
