@@ -5,8 +5,10 @@
 mod attack;
 mod backend;
 mod container;
+mod daemon;
 mod errors;
 mod lifecycle;
+mod link;
 mod manifest;
 mod plan;
 mod proxy;
