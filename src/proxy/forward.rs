@@ -65,7 +65,7 @@ where
     });
     let served = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(Duration::from_secs(60))
+        .header_read_timeout(Duration::from_mins(1))
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades()
         .await;
