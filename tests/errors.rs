@@ -176,3 +176,80 @@ fn exit_codes_of_wrong_command_lines_and_of_dry_runs() {
     let said = world.run(&["validate"]).fails(2);
     assert!(said.contains("clauderon.yaml:1:") && said.contains("prompt"), "{said}");
 }
+
+#[test]
+fn a_manifest_of_a_strangers_cannot_hand_files_of_this_machine_to_the_agent() {
+    let world = World::with_model(&model());
+    let secret = world.path("secret");
+    std::fs::write(&secret, "THE-SECRET").unwrap();
+    std::os::unix::fs::symlink(&secret, world.root().join("inside.md")).unwrap();
+    for prompt in ["inside.md", "../secret"] {
+        world.manifest(&format!("sessions: {{a: {{prompt: {{file: {prompt}}}}}}}\n"));
+        let said = world.run(&["up", "-d", "--yes"]).fails(2);
+        assert!(said.contains("outside the project"), "{prompt}: {said}");
+    }
+    std::os::unix::fs::symlink(world.directory(), world.root().join("fixtures")).unwrap();
+    world.manifest("volumes: [\"./fixtures:/fixtures\"]\nsessions: {a: hello}\n");
+    let said = world.run(&["up", "-d"]).fails(3);
+    assert!(said.contains(&format!("`{}`, mounted read-write", world.directory().display())), "{said}");
+    std::fs::remove_file(world.root().join("fixtures")).unwrap();
+    std::os::unix::fs::symlink("/var/run/docker.sock", world.root().join("fixtures")).unwrap();
+    let said = world.run(&["up", "-d", "--yes"]).fails(3);
+    assert!(said.contains("never mounted"), "{said}");
+    std::fs::remove_file(world.root().join("fixtures")).unwrap();
+    world.manifest("sessions: {a: hello}\n");
+    let text = std::fs::read_to_string(world.root().join("clauderon.yaml")).unwrap();
+    world.write("clauderon.yaml", &text.replace("model-ca.pem", "../secret"));
+    let said = world.run(&["up", "-d", "--yes"]).fails(1);
+    assert!(said.contains("holds no certificate"), "{said}");
+}
+
+#[test]
+fn the_http_port_answers_hooks_with_a_token_and_nothing_else() {
+    let world = World::with_model(&model());
+    world.manifest("sessions: {a: hello}\n");
+    world.run(&["up", "--wait", "--yes"]).ok();
+    world.run(&["daemon", "stop"]).ok();
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let mut daemon =
+        world.command(&["daemon", "--http-port", &free.to_string()]).stderr(Stdio::null()).spawn().unwrap();
+    let id = world.ps()[0]["id"].as_str().unwrap().to_owned();
+    let token = std::fs::read_to_string(world.home().join("sessions").join(&id).join("token")).unwrap();
+    let post = |headers: &[&str]| {
+        let body = format!("{{\"session_id\":\"{id}\",\"event\":\"Guide\",\"data\":{{}}}}");
+        let url = format!("http://127.0.0.1:{free}/api/hooks");
+        let mut curl = Command::new("curl");
+        curl.args([
+            "-s",
+            "-o",
+            "/dev/null",
+            "-w",
+            "%{http_code}",
+            "--noproxy",
+            "*",
+            "-X",
+            "POST",
+            "-d",
+            &body,
+            &url,
+        ]);
+        curl.args(["-H", "Content-Type: application/json"]);
+        for header in headers {
+            curl.args(["-H", header]);
+        }
+        String::from_utf8(curl.output().unwrap().stdout).unwrap()
+    };
+    let host = format!("Host: host.docker.internal:{free}");
+    let bearer = format!("Authorization: Bearer {token}");
+    crate::support::world::eventually("the port answers", std::time::Duration::from_secs(20), || {
+        post(&[]) != "000"
+    });
+    assert_eq!(post(&[&host]), "401", "no token");
+    assert_eq!(post(&[&host, "Authorization: Bearer guess"]), "401");
+    assert_eq!(post(&[&bearer]), "403", "another host: a rebound name");
+    assert_eq!(post(&[&host, &bearer, "Origin: http://evil.example"]), "403", "a page in a browser");
+    assert_eq!(post(&[&host, &bearer]), "204");
+    assert!(world.hooks("a").contains(&"Guide".to_owned()));
+    daemon.kill().unwrap();
+    daemon.wait().unwrap();
+}

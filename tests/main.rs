@@ -1,14 +1,21 @@
 //! Every integration test, in one binary.
+#![allow(missing_docs, clippy::comparison_to_empty, clippy::default_trait_access, clippy::disallowed_methods)]
+#![allow(clippy::print_stderr, clippy::unwrap_used, clippy::wildcard_imports)]
 
+mod attack;
 mod backend;
+mod container;
 mod daemon;
 mod errors;
+mod lifecycle;
 mod link;
 mod manifest;
 mod plan;
 mod proxy;
 mod render;
 mod session;
+mod store;
 mod support;
+mod terminal;
 mod tidy;
 mod worktree;

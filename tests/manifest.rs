@@ -1,9 +1,9 @@
 //! The manifest against a corpus: `valid` files resolve, `invalid` ones show exactly the text beside them.
 //! `CLAUDERON_BLESS=1` rewrites what is expected, the schema and its reference.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
+use clauderon::fs;
 use clauderon::manifest::check::check;
 use clauderon::manifest::diagnostic::Diagnostics;
 use clauderon::manifest::prepare::prepare;
@@ -12,7 +12,7 @@ use clauderon::manifest::reference::reference;
 use clauderon::manifest::resolved::to_yaml;
 use clauderon::manifest::schema::schema;
 use clauderon::manifest::settle::Surroundings;
-use clauderon::manifest::{parse_in, read, tree};
+use clauderon::manifest::{parse_in, read, yaml};
 use proptest::prelude::*;
 
 const FILE: &str = "/home/me/Shop/clauderon.yaml";
@@ -34,18 +34,21 @@ fn files(path: &Path) -> Result<String, String> {
 
 fn parse(text: &str) -> Result<Project, Diagnostics> {
     let file = Path::new(FILE);
-    let around =
-        Surroundings { root: file.parent().unwrap(), home: Some(Path::new("/home/me")), files: &files };
+    let around = Surroundings {
+        root: file.parent().expect("a directory"),
+        home: Some(Path::new("/home/me")),
+        files: &files,
+    };
     parse_in(file, text, &around)
 }
 
 fn corpus(kind: &str) -> Vec<(PathBuf, String)> {
     let directory = repository().join("tests/manifest").join(kind);
-    let mut found: Vec<(PathBuf, String)> = fs::read_dir(directory)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
+    let mut found: Vec<(PathBuf, String)> = std::fs::read_dir(directory)
+        .expect("the corpus")
+        .map(|entry| entry.expect("an entry of the corpus").path())
         .filter(|path| path.extension().is_some_and(|extension| extension == "yaml"))
-        .map(|path| (path.clone(), fs::read_to_string(&path).unwrap()))
+        .map(|path| (path.clone(), fs::read_to_string(&path).expect("a manifest")))
         .collect();
     found.sort();
     assert!(found.len() > 10, "the corpus is gone");
@@ -55,8 +58,8 @@ fn corpus(kind: &str) -> Vec<(PathBuf, String)> {
 /// Compares with a file, or writes it when blessing.
 fn expect_file(path: &Path, actual: &str) {
     if std::env::var_os("CLAUDERON_BLESS").is_some() {
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, actual).unwrap();
+        std::fs::create_dir_all(path.parent().expect("a directory")).expect("a place to bless");
+        fs::replace(path, actual.as_bytes(), 0o644).expect("what is blessed is written");
         return;
     }
     let expected = fs::read_to_string(path).unwrap_or_default();
@@ -65,7 +68,7 @@ fn expect_file(path: &Path, actual: &str) {
 
 /// Whether the schema alone, as an editor holds it, takes a text.
 fn schema_takes(text: &str) -> Option<bool> {
-    let mut tree = tree::read(text).ok()?;
+    let mut tree = yaml::read(text).ok()?;
     prepare(&mut tree, text);
     let value = tree.to_value();
     Some(value.is_null() || check(&value).is_empty())
@@ -73,7 +76,7 @@ fn schema_takes(text: &str) -> Option<bool> {
 
 /// Whether the typed manifest takes a text.
 fn types_take(text: &str) -> Option<bool> {
-    let mut tree = tree::read(text).ok()?;
+    let mut tree = yaml::read(text).ok()?;
     prepare(&mut tree, text);
     Some(read::read(tree.to_value()).is_ok())
 }
@@ -110,7 +113,7 @@ fn the_types_and_the_schema_take_the_same() {
 
 #[test]
 fn ten_faults_are_ten_diagnostics() {
-    let text = fs::read_to_string(repository().join("tests/manifest/invalid/ten-faults.yaml")).unwrap();
+    let text = fs::read_to_string(&repository().join("tests/manifest/invalid/ten-faults.yaml")).unwrap();
     let wrong = parse(&text).unwrap_err();
     assert_eq!(wrong.list.len(), 10, "{}", wrong.render(false));
     let mut lines: Vec<usize> = wrong.list.iter().map(|diagnostic| diagnostic.line).collect();
@@ -144,10 +147,24 @@ fn every_key_of_the_schema_is_explained_and_its_examples_are_valid() {
     }
     for (key, value) in schema["properties"].as_object().unwrap() {
         for example in value["examples"].as_array().unwrap().iter().chain([&value["default"]]) {
-            let text = serde_json::json!({ key: example }).to_string();
+            let text = serde_json::json!({ "prompt": "p", key: example }).to_string();
             assert!(parse(&text).is_ok(), "{text}: {}", parse(&text).unwrap_err().render(false));
         }
     }
+}
+
+#[test]
+fn a_prompt_fits_one_argument_or_goes_by_standard_input() {
+    assert!(parse("prompt: {file: prompts/longest.md}").is_ok());
+    assert!(parse("{mode: batch, prompt: {file: prompts/long.md}}").is_ok());
+    assert!(parse("prompt: {file: prompts/long.md}").is_err());
+}
+
+#[test]
+fn a_byte_order_mark_shifts_no_place() {
+    let wrong = parse("\u{feff}name: a\nmode: x\n").unwrap_err();
+    assert_eq!((wrong.list.len(), wrong.list[0].line, wrong.list[0].column), (1, 2, 7));
+    assert!(parse("\u{feff}name: a\n").is_ok());
 }
 
 #[test]
@@ -221,6 +238,15 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
+    fn long_texts_survive_the_resolved_form(text in "[ab \\n\\t#:'\"|>-]{0,400}") {
+        let mut project = parse("prompt: p").unwrap();
+        project.sessions[0].prompt = Some(format!("{text}p"));
+        project.sessions[0].environment.insert("A".to_owned(), text);
+        let resolved = to_yaml(&project);
+        prop_assert_eq!(parse(&resolved).map_err(|wrong| wrong.render(false)), Ok(project));
+    }
+
+    #[test]
     fn arbitrary_text_never_panics(text in prop_oneof![".{0,200}", fragments()]) {
         if let Err(wrong) = parse(&text) {
             prop_assert!(!wrong.list.is_empty());
@@ -231,13 +257,13 @@ proptest! {
 
     #[test]
     fn any_value_survives_the_resolved_form(value in "[^\0]{0,40}", name in "[A-Za-z_][A-Za-z0-9_]{0,8}") {
-        let manifest = serde_json::json!({
-            "environment": { name: value },
-            "agent": { "args": [value], "model": value },
-            "prompt": format!("p{value}"),
-        });
-        let project = parse(&manifest.to_string()).unwrap();
-        prop_assert_eq!(&project.sessions[0].agent.args[0], &value);
+        let mut project = parse("prompt: p").unwrap();
+        let session = &mut project.sessions[0];
+        session.environment.insert(name.clone(), value.clone());
+        session.labels.insert(name, value.clone());
+        session.agent.args = vec![value.clone(), "1.10".to_owned()];
+        session.agent.model = Some(value.clone());
+        session.prompt = Some(format!("{value}\n "));
         let resolved = to_yaml(&project);
         prop_assert_eq!(parse(&resolved).map_err(|wrong| wrong.render(false)), Ok(project));
     }

@@ -66,6 +66,18 @@ async fn a_changed_field_recreates_that_session_alone_and_says_which() {
 }
 
 #[tokio::test]
+async fn a_changed_volume_recreates_that_session_alone() {
+    use clauderon::manifest::project::{Volume, VolumeSource};
+    let mut shop = project(vec![session("a"), session("b")]);
+    let fake = Fake::default();
+    bring_up(&fake, &shop, "sha256:1").await;
+    let source = VolumeSource::Named("data".to_owned());
+    shop.sessions[0].volumes.push(Volume { source, target: "/data".to_owned(), read_only: true });
+    let observed = fake.observe().await.unwrap();
+    assert_eq!(text(&shop, "sha256:1", &observed), "recreate a: volumes./data added: data:ro\n");
+}
+
+#[tokio::test]
 async fn a_changed_prompt_or_host_disturbs_nobody() {
     let mut shop = project(vec![session("a")]);
     let fake = Fake::default();

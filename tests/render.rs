@@ -132,7 +132,7 @@ fn entry(session: &Session, resumable: bool) -> Vec<u8> {
     if resumable {
         let projects = root.join("workspace/.claude/projects/-workspace");
         std::fs::create_dir_all(&projects).unwrap();
-        std::fs::write(projects.join(format!("{conversation}.jsonl")), "{}").unwrap();
+        std::fs::write(projects.join(format!("{conversation}.jsonl")), "{\"type\":\"user\"}\n").unwrap();
     }
     std::fs::write(root.join("prompt"), session.prompt.clone().unwrap_or_default()).unwrap();
     let text = script::entry(session).unwrap();
@@ -185,6 +185,32 @@ fn a_new_conversation_and_one_gone_on_with_have_the_observed_words() {
 }
 
 #[test]
+fn a_transcript_without_a_turn_is_no_conversation() {
+    let text = script::entry(&session("a")).unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let transcript = directory.path().join("t.jsonl");
+    for (content, expected) in [
+        ("", "no"),
+        ("{\"type\":\"mode\"}\n", "no"),
+        ("{\"type\":\"mode\"}\n{\"type\":\"user\",\"message\":1}\n", "yes"),
+    ] {
+        std::fs::write(&transcript, content).unwrap();
+        let holds: String = text
+            .lines()
+            .skip_while(|line| !line.starts_with("holds()"))
+            .take_while(|line| *line != "}")
+            .map(|line| format!("{line}\n"))
+            .collect();
+        let check = format!(
+            "{holds}}}\nif holds '\"type\":\"user\"' '{}'; then echo yes; else echo no; fi",
+            transcript.display()
+        );
+        let output = Command::new("bash").args(["-c", &check]).output().unwrap();
+        assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), expected, "{content}");
+    }
+}
+
+#[test]
 fn a_prompt_too_long_for_an_argument_comes_by_standard_input() {
     let mut long = session("a");
     long.mode = Mode::Batch;
@@ -221,4 +247,25 @@ proptest! {
         with.prompt = Some(prompt.clone());
         prop_assert_eq!(words(&entry(&with, false)).last().cloned(), Some(prompt));
     }
+}
+
+#[test]
+fn every_example_is_valid_and_renders() {
+    let examples = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
+    let mut seen = 0;
+    for entry in std::fs::read_dir(examples).unwrap() {
+        let manifest = entry.unwrap().path().join("clauderon.yaml");
+        if !manifest.exists() {
+            continue;
+        }
+        seen += 1;
+        let project = clauderon::manifest::source::load(&manifest).unwrap_or_else(|error| panic!("{error}"));
+        for one in &project.sessions {
+            let desired = desired(&project, one, &host(), ("agents:1", "sha256:1"));
+            let spec = container(&project, &desired, &host(), &facts());
+            assert!(spec.name.starts_with("clauderon-") && !spec.mounts.is_empty());
+            files::files(&desired.id, one, &host(), &facts()).unwrap();
+        }
+    }
+    assert!(seen >= 1);
 }

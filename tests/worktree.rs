@@ -4,6 +4,7 @@ mod attacks;
 mod good;
 mod losses;
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -131,7 +132,6 @@ impl World {
     fn canary(&self) -> (String, PathBuf) {
         let (script, mark) = (self.path("canary.sh"), self.path("canary-ran"));
         write(&script, &format!("#!/bin/sh\ntouch '{}'\ncat\n", mark.display()));
-        use std::os::unix::fs::PermissionsExt;
         std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).expect("set");
         (script.display().to_string(), mark)
     }

@@ -25,6 +25,9 @@ pub const HOOK_EVENTS: [&str; 17] = [
     "SessionEnd",
 ];
 
+/// The transcript of the session's conversation.
+const TRANSCRIPT: &str = "/workspace/.claude/projects/-workspace/$CLAUDERON_CONVERSATION_ID.jsonl";
+
 /// The command line.
 pub fn launch(session: &Session) -> Launch {
     let words = |words: &[&str]| words.iter().map(ToString::to_string).collect::<Vec<_>>();
@@ -42,7 +45,9 @@ pub fn launch(session: &Session) -> Launch {
     common.extend(session.agent.args.iter().cloned());
     Launch {
         program: "claude".to_owned(),
-        resumable: "-s /workspace/.claude/projects/-workspace/$CLAUDERON_CONVERSATION_ID.jsonl".to_owned(),
+        // A transcript without a turn, left by a stop right after the start, is no conversation to the agent.
+        resumable: format!("holds '\"type\":\"user\"' \"{TRANSCRIPT}\""),
+        discard: TRANSCRIPT.to_owned(),
         fresh: words(&["--session-id", "$CLAUDERON_CONVERSATION_ID"]),
         resumed: words(&["--resume", "$CLAUDERON_CONVERSATION_ID"]),
         common,

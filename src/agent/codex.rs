@@ -42,8 +42,7 @@ pub fn launch(session: &Session) -> Launch {
     common.extend(session.agent.args.iter().cloned());
     Launch {
         program: "codex".to_owned(),
-        resumable: "-n \"$(find \"$CODEX_HOME/sessions\" -name '*.jsonl' -print -quit 2>/dev/null)\""
-            .to_owned(),
+        resumable: "compgen -G \"$CODEX_HOME/sessions/*/*/*/*.jsonl\" >/dev/null".to_owned(),
         subcommand: if batch { words(&["exec"]) } else { Vec::new() },
         common,
         // The home is the session's own: the last conversation is the session's.

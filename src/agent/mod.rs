@@ -14,8 +14,10 @@ pub struct Launch {
     pub program: String,
     /// The subcommand, where there is one.
     pub subcommand: Vec<String>,
-    /// A `bash` test that holds when there is a conversation to go on with.
+    /// A `bash` command that succeeds when there is a conversation to go on with.
     pub resumable: String,
+    /// A file that would keep a new conversation from its id; empty where there is none.
+    pub discard: String,
     /// Options of a new conversation.
     pub fresh: Vec<String>,
     /// Options that go on with a conversation.

@@ -1,7 +1,7 @@
 //! `attach` and what `exec` shares with it: a real terminal on both ends, its size kept in step.
 
 use super::args::Attach;
-use super::images::engine_error;
+use super::remedy::engine_error;
 use super::{Code, context, output, terminal};
 use crate::backend::docker::Docker;
 use crate::backend::docker::stream::{Input, Session};

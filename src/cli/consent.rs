@@ -6,11 +6,11 @@ use super::terminal;
 use crate::error::{Error, Kind};
 use crate::fs;
 use crate::home::Home;
-use crate::manifest::project::{Egress, Project, Session, VolumeSource};
+use crate::manifest::project::{Egress, Image, Project, Session, VolumeSource};
 use crate::render::identity::short_hash;
 use std::collections::BTreeSet;
 use std::io::{BufRead, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Asks where something new is taken; `yes` agrees beforehand. Without a terminal and without a yes it is refused.
 pub fn ask(home: &Home, project: &Project, sessions: &[&Session], yes: bool) -> Result<(), Error> {
@@ -23,7 +23,8 @@ pub fn ask(home: &Home, project: &Project, sessions: &[&Session], yes: bool) -> 
         return Ok(());
     }
     let list: String = new.iter().map(|line| format!("\n  {line}")).collect();
-    if !yes && !(terminal::is_interactive() && agrees(&list)) {
+    let agreed_now = yes || (terminal::is_interactive() && agrees(&list));
+    if !agreed_now {
         return Err(Error::new(Kind::Refused, format!("the manifest takes from this machine:{list}"))
             .hint("`clauderon up --yes` agrees to it; it is asked again only when the manifest takes more"));
     }
@@ -53,27 +54,64 @@ fn agrees(list: &str) -> bool {
 fn taken(project: &Project, session: &Session) -> Vec<String> {
     let mut taken = Vec::new();
     let name = &session.name;
+    let outside = |path: &Path| outside(&project.root, path);
     if session.egress == Egress::Open {
         taken.push(format!("{name}: an open network (`proxy.egress: open`)"));
     }
     for volume in &session.volumes {
         if let VolumeSource::Bind(path) = &volume.source
-            && !path.starts_with(&project.root)
+            && let Some(real) = outside(path)
         {
             let how = if volume.read_only { "read-only" } else { "read-write" };
-            taken.push(format!("{name}: `{}`, mounted {how} at `{}`", path.display(), volume.target));
+            taken.push(format!("{name}: `{}`, mounted {how} at `{}`", real.display(), volume.target));
         }
     }
     for (host, said) in &session.hosts {
         if let Some(address) = &said.address {
             taken.push(format!("{name}: `{host}` is dialled at `{address}`"));
         }
+        if let Some(real) = said.ca.as_deref().and_then(outside) {
+            taken.push(format!("{name}: the certificates in `{}`", real.display()));
+        }
+    }
+    if let Image::Build(build) = &session.image
+        && let Some(real) = outside(&build.context)
+    {
+        taken.push(format!("{name}: an image is built from `{}`", real.display()));
     }
     if let Some(repository) = &session.repository
-        && !repository.path.starts_with(&project.root)
-        && !project.root.starts_with(&repository.path)
+        && let Some(real) = outside(&repository.path)
+        && !project.root.starts_with(&real)
     {
-        taken.push(format!("{name}: the repository `{}`", repository.path.display()));
+        taken.push(format!("{name}: the repository `{}`", real.display()));
     }
     taken
+}
+
+/// Where a path leads that lies outside the project, links followed: one inside it may be a link that came with it.
+fn outside(root: &Path, path: &Path) -> Option<PathBuf> {
+    let real = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    (!real.starts_with(root)).then_some(real)
+}
+
+/// Refuses a volume through which the engine itself could be driven, links followed.
+pub fn refuse_socket(session: &Session, engine: &str) -> Result<(), Error> {
+    let path = Path::new(engine.trim_start_matches("unix://"));
+    let socket = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    for volume in &session.volumes {
+        if let VolumeSource::Bind(source) = &volume.source
+            && source.canonicalize().is_ok_and(|real| socket.starts_with(&real))
+        {
+            let name = &session.name;
+            return Err(Error::new(
+                Kind::Refused,
+                format!(
+                    "session `{name}`: `{}` holds the engine's socket, which is never mounted",
+                    source.display()
+                ),
+            )
+            .hint("whoever holds the socket is root on this machine"));
+        }
+    }
+    Ok(())
 }

@@ -1,6 +1,6 @@
 //! What nearly every command begins with: the manifest, the engine, one look at it.
 
-use super::images::engine_error;
+use super::remedy::engine_error;
 use super::{host, output};
 use crate::backend::Backend;
 use crate::backend::docker::Docker;

@@ -1,7 +1,7 @@
 //! `daemon`: run it in the foreground, look at it, stop it.
 
 use super::args::{Daemon, DaemonCommand};
-use super::ground::daemon_error;
+use super::remedy::daemon_error;
 use super::{Code, host, output};
 use crate::daemon::client::Client;
 use crate::daemon::lifecycle::{Options, begin_log, serve};

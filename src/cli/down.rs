@@ -3,8 +3,8 @@
 use super::args::Down;
 use super::context::{self, Engine};
 use super::ground::{self, Local};
-use super::images::engine_error;
-use super::{Code, host, output, progress, up};
+use super::remedy::engine_error;
+use super::{Code, host, loss, output, progress, up};
 use crate::apply::{Context, apply};
 use crate::backend::Backend;
 use crate::daemon::record::Record;
@@ -85,7 +85,7 @@ impl Engine {
 async fn remove_checkouts(engine: &Engine, records: &[Record], force: bool) -> Result<(), Error> {
     let mut losses = Vec::new();
     for record in records {
-        let found = blocking(record, ground::losses).await?;
+        let found = blocking(record, loss::losses).await?;
         losses.extend(found.into_iter().map(|loss| format!("\n  {}: {loss}", record.session)));
     }
     if !losses.is_empty() && !force {
@@ -96,7 +96,7 @@ async fn remove_checkouts(engine: &Engine, records: &[Record], force: bool) -> R
         .hint("commit it in the checkout and run `clauderon pull`, or agree to lose it with `--force`"));
     }
     for record in records {
-        blocking(record, ground::remove_checkout).await?;
+        blocking(record, loss::remove_checkout).await?;
         output::say(&format!(" Checkout of {} removed", record.session));
     }
     let _ = engine;

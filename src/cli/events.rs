@@ -82,6 +82,15 @@ fn gist(data: &serde_json::Value) -> String {
         of("last_assistant_message"),
         of("message"),
     ];
+    let moved = data["moved"].as_array().map(|moved| {
+        let one = |moved: &serde_json::Value| {
+            let commits = moved["commits"].as_u64().unwrap_or(0);
+            format!("{} +{commits}", moved["ref"].as_str().unwrap_or_default())
+        };
+        moved.iter().map(one).collect::<Vec<_>>().join(" ")
+    });
+    let code = data["exit_code"].as_i64().map(|code| format!("exit code {code}"));
+    let parts = parts.into_iter().chain([moved, code, of("error")]);
     let text = parts.into_iter().flatten().collect::<Vec<_>>().join(" ");
     let line: String =
         text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).take(90).collect();

@@ -2,7 +2,7 @@
 
 use super::args::Exec as Args;
 use super::attach::{Target, carry};
-use super::images::engine_error;
+use super::remedy::engine_error;
 use super::{Code, context, terminal};
 use crate::backend::docker::stream::Exec;
 use crate::error::Error;

@@ -1,7 +1,7 @@
 //! The foreground of `up`: what the sessions report, until they have all ended or the user has had enough.
 
 use super::context::Engine;
-use super::images::engine_error;
+use super::remedy::engine_error;
 use super::{Code, events, output, status};
 use crate::apply::GRACE;
 use crate::backend::Backend;

@@ -1,6 +1,7 @@
 //! The real ground under a plan: checkouts, files, the daemon.
 
-use super::images;
+use super::remedy::{checkout_error, daemon_error, file_error};
+use super::{images, output};
 use crate::apply::ground::Ground;
 use crate::backend::docker::Docker;
 use crate::daemon::client::Client;
@@ -44,51 +45,6 @@ impl<'a> Local<'a> {
     }
 }
 
-/// A failure of a session's own files.
-fn file_error(error: fs::Error) -> Error {
-    let full =
-        std::error::Error::source(&error).is_some_and(|source| source.to_string().contains("No space left"));
-    let failed = Error::failed(error.to_string());
-    let failed =
-        if full { failed.hint("the disk is full; CLAUDERON_HOME moves the state elsewhere") } else { failed };
-    match std::error::Error::source(&error) {
-        Some(source) => failed.because(source.to_string()),
-        None => failed,
-    }
-}
-
-/// A failure of the daemon, with its remedy.
-pub fn daemon_error(error: crate::daemon::Error) -> Error {
-    use crate::daemon::Error as Daemon;
-    let failed = Error::failed(error.to_string());
-    let failed = match &error {
-        Daemon::Listen { place, .. } => {
-            failed.hint(format!("something else uses `{place}`; choose another with `--http-port`"))
-        }
-        Daemon::Silent { log, .. } => failed.hint(format!("`tail {}` tells why", log.display())),
-        Daemon::Absent => failed.hint("`clauderon up` starts it"),
-        Daemon::Taken => failed.hint("`clauderon daemon status` shows it"),
-        _ => failed,
-    };
-    match std::error::Error::source(&error) {
-        Some(source) => failed.because(source.to_string()),
-        None => failed,
-    }
-}
-
-/// A failure of a checkout, with its remedy.
-fn checkout_error(error: &worktree::error::Error) -> Error {
-    let failed = Error::failed(error.to_string());
-    let failed = match std::error::Error::source(error) {
-        Some(source) => failed.because(source.to_string()),
-        None => failed,
-    };
-    match error.hint() {
-        Some(hint) => failed.hint(hint),
-        None => failed,
-    }
-}
-
 /// The running daemon, started where there is none.
 pub async fn daemon(home: &Home) -> Result<Client, Error> {
     let program = std::env::current_exe()
@@ -99,6 +55,11 @@ pub async fn daemon(home: &Home) -> Result<Client, Error> {
 /// Imports a session's commits and answers what came, in words.
 pub async fn import(home: &Home, id: &str) -> Result<Vec<String>, Error> {
     daemon(home).await?.import(id).await.map_err(daemon_error)
+}
+
+/// Says that commits stay in the checkout alone.
+pub fn warn_import(error: &Error) {
+    output::say(&format!("warning: the commits stay in the checkout: {error}"));
 }
 
 /// Sessions whose containers are gone: the daemon serves them no longer, and a daemon to come neither.
@@ -121,20 +82,25 @@ pub fn records(home: &Home) -> Result<Vec<Record>, Error> {
 }
 
 impl Local<'_> {
-    /// Has every desired session that has a record served, with its record as the manifest has it now.
+    /// Has every desired session that has a record served, with its record as the manifest has it now. A daemon that
+    /// runs serves every record that was active when it read it: it is asked for the changed ones alone.
     pub async fn serve(&self, desired: &[Desired]) -> Result<(), Error> {
-        let mut ids = Vec::new();
+        let mut changed = Vec::new();
         for desired in desired {
             if let Some(before) = record::read(&self.host.home, &desired.id).map_err(file_error)? {
                 let hosts = record::addresses(&desired.session.hosts);
                 if before.hosts != hosts || !before.active {
                     record::write(&self.host.home, &Record { hosts, active: true, ..before })
                         .map_err(file_error)?;
+                    changed.push(desired.id.clone());
                 }
-                ids.push(desired.id.clone());
             }
         }
-        daemon(&self.host.home).await?.watch(&ids).await.map_err(daemon_error)
+        let mut daemon = daemon(&self.host.home).await?;
+        if changed.is_empty() {
+            return Ok(());
+        }
+        daemon.watch(&changed).await.map_err(daemon_error)
     }
 
     fn record(&self, desired: &Desired, checkout: &CheckoutFacts) -> Record {
@@ -187,7 +153,11 @@ impl Local<'_> {
         let mut authorities = Vec::new();
         for host in desired.session.hosts.values() {
             if let Some(ca) = &host.ca {
-                let text = fs::read_to_string(ca).map_err(file_error)?;
+                let text = certificates(&fs::read_to_string(ca).map_err(file_error)?);
+                if text.is_empty() {
+                    return Err(Error::failed(format!("`{}` holds no certificate", ca.display()))
+                        .hint("`ca` names a PEM file: `-----BEGIN CERTIFICATE-----` and what follows"));
+                }
                 if !authorities.contains(&text) {
                     authorities.push(text);
                 }
@@ -196,6 +166,16 @@ impl Local<'_> {
         let identity = identity(&desired.session);
         Ok(SessionFacts { identity, image, probe, checkout, token, authorities })
     }
+}
+
+/// The certificates of a PEM file and nothing else of it: a key beside them, or any other file, stays outside.
+fn certificates(text: &str) -> String {
+    const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
+    const END: &str = "-----END CERTIFICATE-----";
+    let blocks = text.split(BEGIN).skip(1).filter_map(|rest| rest.split_once(END));
+    let base64 =
+        |block: &str| block.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+/=\r\n".contains(&byte));
+    blocks.filter(|(block, _)| base64(block)).map(|(block, _)| format!("{BEGIN}{block}{END}\n")).collect()
 }
 
 /// Who commits: the repository's config, which holds the user's and the system's too.
@@ -277,26 +257,13 @@ impl Ground for Local<'_> {
     }
 
     fn import<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<(), Error>> {
-        async move { import(&self.host.home, id).await.map(drop) }.boxed()
+        async move {
+            // The checkout stays: what could not be imported now is not lost with the container.
+            if let Err(error) = import(&self.host.home, id).await {
+                warn_import(&error);
+            }
+            Ok(())
+        }
+        .boxed()
     }
-}
-
-/// What the removal of a session's checkout would lose, one line each.
-pub fn losses(record: &Record) -> Result<Vec<String>, worktree::error::Error> {
-    let Some((checkout, parent)) = places(record) else { return Ok(Vec::new()) };
-    let losses = worktree::lost::would_be_lost(checkout, parent, &record.id)?;
-    Ok(losses.iter().map(super::loss::line).collect())
-}
-
-/// Removes a session's checkout.
-pub fn remove_checkout(record: &Record) -> Result<(), worktree::error::Error> {
-    match places(record) {
-        Some((checkout, parent)) => worktree::remove::remove(checkout, parent, &record.id),
-        None => Ok(()),
-    }
-}
-
-fn places(record: &Record) -> Option<(&std::path::Path, &std::path::Path)> {
-    let checkout = record.checkout.as_deref().filter(|checkout| fs::exists(checkout))?;
-    Some((checkout, record.parent.as_deref()?))
 }

@@ -4,8 +4,12 @@ use crate::error::Error;
 use crate::fs;
 use crate::home::Home;
 use crate::render::facts::HostFacts;
+use etcetera::BaseStrategy;
 use std::env;
 use std::path::{Path, PathBuf};
+
+/// The port that the guide gives to `daemon --http-port`.
+const HTTP_PORT: u16 = 3030;
 
 /// The user's home of clauderon: `CLAUDERON_HOME`, else the data directory of the user.
 pub fn home() -> Result<Home, Error> {
@@ -14,7 +18,6 @@ pub fn home() -> Result<Home, Error> {
             .map_err(|error| Error::failed("`CLAUDERON_HOME` is no path").because(error))?;
         return Ok(Home::at(path));
     }
-    use etcetera::BaseStrategy;
     let strategy = etcetera::choose_base_strategy()
         .map_err(|error| Error::failed("there is no home directory").because(error))?;
     Ok(Home::at(strategy.data_dir().join("clauderon")))
@@ -32,7 +35,7 @@ pub fn identity(home: &Home) -> HostFacts {
         uid: rustix::process::getuid().as_raw(),
         gid: rustix::process::getgid().as_raw(),
         system_roots: String::new(),
-        http_port: 0,
+        http_port: HTTP_PORT,
     }
 }
 

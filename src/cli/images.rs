@@ -1,7 +1,8 @@
 //! Images: there before anything is planned, and looked into once per content.
 
+use super::remedy::{engine_error, of_program};
 use crate::apply::progress::{Progress, Report};
-use crate::backend::{self, Backend, must_pull};
+use crate::backend::{Backend, must_pull};
 use crate::error::Error;
 use crate::fs;
 use crate::home::Home;
@@ -80,47 +81,6 @@ fn absent(reference: &str) -> Error {
         .hint("`pull_policy: never` keeps clauderon from pulling it; use `missing`, or build it first")
 }
 
-/// An engine's error with its remedy.
-pub fn engine_error(error: backend::Error) -> Error {
-    let failed = Error::failed(error.to_string());
-    let hinted = match &error {
-        backend::Error::Unreachable { .. } => failed
-            .hint("start it (`systemctl start docker`), or point DOCKER_HOST at the socket of a running one")
-            .hint("the user must be allowed to use the socket: `docker version` tells"),
-        backend::Error::Pull { .. } => failed
-            .hint("check the name, or log in with `docker login`")
-            .hint("build it from a Dockerfile with `build:`, or load it into the engine and set `pull_policy: never`"),
-        backend::Error::NoProgram { program } => failed.hint(remedy(program)),
-        backend::Error::NameTaken { name } => {
-            failed.hint(format!("remove it with `docker rm {name}`, or give the project another `name:`"))
-        }
-        backend::Error::Engine { source, .. } if source.to_string().contains("no space left") => {
-            failed.hint("the disk is full: `docker system df` and `docker system prune` tell and free")
-        }
-        _ => failed,
-    };
-    match std::error::Error::source(&error) {
-        Some(source) => hinted.because(source.to_string()),
-        None => hinted,
-    }
-}
-
-/// What to do about a program that an image lacks, in the guide's words.
-fn remedy(program: &str) -> String {
-    match program {
-        "bash" => {
-            "hooks need bash, /bin/sh will not do: install it in the image (Alpine: `RUN apk add bash`)"
-                .into()
-        }
-        "claude" | "codex" => {
-            format!(
-                "install the `{program}` CLI in the image, executable and in PATH, such as /usr/local/bin/{program}"
-            )
-        }
-        _ => format!("install `{program}` in the image, such as `RUN apt-get install -y {program}`"),
-    }
-}
-
 const WANTED: &str = "bash curl git sccache claude codex mkdir chmod cat date";
 
 /// Looks into an image, once per content: which programs it has, and its own managed settings.
@@ -169,7 +129,7 @@ pub fn require(image: &str, probe: &Probe, agent: &str) -> Result<(), Error> {
         .find(|wanted| !probe.programs.iter().any(|program| program == wanted));
     match lacking {
         Some(program) => {
-            Err(Error::failed(format!("the image `{image}` has no `{program}`")).hint(remedy(program)))
+            Err(Error::failed(format!("the image `{image}` has no `{program}`")).hint(of_program(program)))
         }
         None => Ok(()),
     }

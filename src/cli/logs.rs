@@ -1,7 +1,7 @@
 //! `logs`: what sessions print; several at once are told apart by their names.
 
 use super::args::Logs;
-use super::images::engine_error;
+use super::remedy::engine_error;
 use super::{Code, context, output};
 use crate::error::Error;
 use futures_util::StreamExt;

@@ -19,6 +19,7 @@ mod output;
 mod progress;
 mod ps;
 mod pull;
+mod remedy;
 mod report;
 mod status;
 mod stop;
@@ -64,7 +65,7 @@ async fn dispatch(arguments: Arguments) -> Result<Code, crate::error::Error> {
         Command::Pull(args) => pull::run(file, &args.sessions).await,
         Command::Validate => config::validate(file),
         Command::Config(args) => config::config(file, &args),
-        Command::Schema => config::schema(),
+        Command::Schema => Ok(config::schema()),
         Command::Daemon(args) => daemon::run(args).await,
         Command::Completions { shell } => {
             let mut text = Vec::new();

@@ -1,7 +1,7 @@
 //! What is known of a session: its container, its events, its record, joined.
 
 use super::context::Engine;
-use super::images::engine_error;
+use super::remedy::engine_error;
 use crate::daemon::record::Record;
 use crate::error::Error;
 use crate::hooks::activity::{Activity, Told, activity};
@@ -65,7 +65,10 @@ impl Status {
             "backend": "docker",
             "state": self.state(),
             "exit_code": self.exit_code(),
-            "error": Value::Null,
+            "error": (self.state() == "failed").then(|| match self.exit_code() {
+                Some(code) => format!("ended with exit code {code}"),
+                None => "the engine cannot run it any more".to_owned(),
+            }),
             "activity": self.told.activity.word(),
             "activity_since": self.told.since,
             "waiting_for": self.told.waiting_for,

@@ -1,8 +1,8 @@
 //! `stop`, `start` and `restart`: the containers as they are, nothing made and nothing removed.
 
 use super::context::{self, Engine};
-use super::images::engine_error;
-use super::{Code, ground, output};
+use super::remedy::engine_error;
+use super::{Code, ground, output, remedy};
 use crate::apply::GRACE;
 use crate::backend::Backend;
 use crate::error::Error;
@@ -36,7 +36,7 @@ async fn each(
     let engine = context::engine().await?;
     let containers = engine.chosen(&project, names)?;
     let ids: Vec<String> = containers.iter().map(|container| container.label("id").to_owned()).collect();
-    ground::daemon(&engine.home).await?.watch(&ids).await.map_err(ground::daemon_error)?;
+    ground::daemon(&engine.home).await?.watch(&ids).await.map_err(remedy::daemon_error)?;
     let engine = &engine;
     let turns = containers.into_iter().map(|container| async move {
         turn(engine, container, stop, start).await?;
@@ -51,7 +51,9 @@ async fn each(
 async fn turn(engine: &Engine, container: &Container, stop: bool, start: bool) -> Result<(), Error> {
     if stop {
         engine.docker.stop(&container.name, GRACE).await.map_err(engine_error)?;
-        ground::import(&engine.home, container.label("id")).await?;
+        if let Err(error) = ground::import(&engine.home, container.label("id")).await {
+            ground::warn_import(&error);
+        }
     }
     if start {
         engine.docker.start(&container.name).await.map_err(engine_error)?;

@@ -3,7 +3,7 @@
 use super::args::{Format, Plan as PlanArgs, Up};
 use super::context::{self, Engine};
 use super::ground::Local;
-use super::{Code, consent, follow, host, images, output, progress, wait};
+use super::{Code, consent, follow, host, images, output, progress, remedy, status, wait};
 use crate::apply::{Context, Failure, apply};
 use crate::error::{Error, Kind};
 use crate::manifest::project::Project;
@@ -26,6 +26,8 @@ pub async fn run(file: Option<&Path>, args: &Up) -> Result<Code, Error> {
     let project = context::project(file)?;
     let sessions = context::chosen(&project, &args.sessions)?;
     if !args.dry_run {
+        let engine = host::engine();
+        sessions.iter().try_for_each(|session| consent::refuse_socket(session, &engine))?;
         consent::ask(&host::home()?, &project, &sessions, args.yes)?;
     }
     let display = progress::Display::new();
@@ -39,6 +41,7 @@ pub async fn run(file: Option<&Path>, args: &Up) -> Result<Code, Error> {
     for note in &planned.plan.notes {
         output::say(&format!("note: {note}"));
     }
+    let mark = newest(&planned.engine)?;
     let host = host::facts(&planned.engine.home);
     let ground = Local::new(&planned.project, &host, &planned.engine.docker, &planned.images);
     ground.serve(&planned.desired).await?;
@@ -56,12 +59,20 @@ pub async fn run(file: Option<&Path>, args: &Up) -> Result<Code, Error> {
         fail(apply(&context, &planned.plan).await)?;
     }
     if args.wait {
-        wait::started(&planned.engine, &planned.desired, args.wait_timeout).await?;
+        wait::started(&planned.engine, &planned.desired, &planned.plan, mark, args.wait_timeout).await?;
     }
     if args.detach || args.wait {
         return Ok(0);
     }
     follow::follow(&planned.engine, &planned.desired).await
+}
+
+/// The number of the newest event.
+fn newest(engine: &Engine) -> Result<i64, Error> {
+    let read = |reader: crate::store::Reader| {
+        reader.last_seq().map_err(|error| Error::failed("could not read the events").because(error))
+    };
+    status::reader(engine)?.map_or(Ok(0), read)
 }
 
 /// `clauderon plan`.
@@ -106,7 +117,7 @@ pub fn fail(failures: Vec<Failure>) -> Result<(), Error> {
         message.push_str(&format!(" (and {others} more failed)"));
     }
     let cause = match first.source {
-        crate::apply::Error::Backend(error) => images::engine_error(error),
+        crate::apply::Error::Backend(error) => remedy::engine_error(error),
         crate::apply::Error::Ground(error) => error,
         other => Error::failed(other.to_string()),
     };

@@ -2,14 +2,16 @@
 
 use super::args::{Wait, WaitFor};
 use super::context::{self, Engine};
-use super::images::engine_error;
+use super::remedy::engine_error;
 use super::{Code, output, status};
 use crate::backend::Backend;
 use crate::error::{Error, Kind};
 use crate::hooks::activity::Activity;
 use crate::manifest::project::AgentKind;
+use crate::plan::action::Plan;
 use crate::plan::observed::ContainerState;
 use crate::render::desired::Desired;
+use crate::store::Event;
 use std::path::Path;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -51,7 +53,16 @@ pub async fn run(file: Option<&Path>, args: &Wait) -> Result<Code, Error> {
 }
 
 /// Waits until every session has reported its start, or has ended well.
-pub async fn started(engine: &Engine, desired: &[Desired], timeout: Duration) -> Result<(), Error> {
+///
+/// A session that this run has started must report after `mark`, the newest event before; one that ran already
+/// has reported since its container was made.
+pub async fn started(
+    engine: &Engine,
+    desired: &[Desired],
+    plan: &Plan,
+    mark: i64,
+    timeout: Duration,
+) -> Result<(), Error> {
     let deadline = Instant::now() + timeout;
     let mut open: Vec<&Desired> = desired.iter().collect();
     loop {
@@ -62,9 +73,12 @@ pub async fn started(engine: &Engine, desired: &[Desired], timeout: Duration) ->
         for desired in open {
             let container = observed.session(&desired.id);
             let since = container.map_or(0, |container| container.created);
-            let reported = events.get(&desired.id).is_some_and(|events| {
-                events.iter().any(|event| event.kind == "SessionStart" && event.seconds() >= since)
-            });
+            let started_now = plan.sessions.iter().any(|session| session.id == desired.id);
+            let counts = |event: &Event| {
+                event.kind == "SessionStart"
+                    && if started_now { event.seq > mark } else { event.seconds() >= since }
+            };
+            let reported = events.get(&desired.id).is_some_and(|events| events.iter().any(counts));
             match container.map(|container| container.state) {
                 Some(ContainerState::Exited(0)) => {}
                 Some(ContainerState::Exited(code)) => return Err(ended(engine, desired, code).await),

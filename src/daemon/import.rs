@@ -5,7 +5,11 @@ use super::state::{Served, State};
 use crate::worktree::import::{ImportSpec, Imported, import};
 use serde_json::json;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::mpsc;
+
+/// How long an import is waited for.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Asks for an import; one that waits already is enough.
 pub fn ask(served: &Served) {
@@ -37,13 +41,18 @@ pub async fn now(state: &Arc<State>, record: &Arc<Record>) -> Result<Vec<String>
         lock.lock().map_err(|error| error.to_string())?;
         import(&spec).map_err(|error| words(&error))
     });
-    let outcome = done.await.unwrap_or_else(|error| Err(error.to_string()));
+    // The task itself goes on: an agent that makes it long holds up its own imports alone.
+    let outcome = match tokio::time::timeout(PATIENCE, done).await {
+        Ok(done) => done.unwrap_or_else(|error| Err(error.to_string())),
+        Err(_) => Err(format!("the import takes longer than {} s", PATIENCE.as_secs())),
+    };
     match &outcome {
         Ok(imported) => tell(state, record, imported).await,
-        Err(error) => {
+        Err(error) if state.is_news(&record.id, error) => {
             tracing::warn!(session = record.session, error, "an import failed");
             state.note(record, "reconcile", "import_failed", json!({ "error": error })).await;
         }
+        Err(_) => {}
     }
     outcome.map(|imported| lines(&imported))
 }
@@ -76,6 +85,9 @@ async fn tell(state: &Arc<State>, record: &Record, imported: &Imported) {
             .map(|moved| json!({ "ref": moved.name, "old": moved.old, "new": moved.new, "commits": moved.commits }))
             .collect();
         state.note(record, "reconcile", "import", json!({ "moved": moved })).await;
+    }
+    if !state.is_news(&record.id, &format!("{:?}", imported.conflicts).replace("[]", "")) {
+        return;
     }
     for conflict in &imported.conflicts {
         let data = json!({ "ref": conflict.name, "tip": conflict.tip, "reason": conflict.reason, "kept": conflict.kept });

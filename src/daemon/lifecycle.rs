@@ -221,10 +221,11 @@ async fn answer(state: &Arc<State>, request: Request) -> Response {
     }
 }
 
-/// Serves a session, anew where its record has changed; a running one that has not is left alone.
+/// Serves a session, anew where its record has changed or its socket has gone; else it is left alone.
 fn watch(state: &Arc<State>, record: record::Record) -> Result<(), Error> {
     if let Some(served) = state.sessions().get(&record.id)
         && *served.record == record
+        && fs::exists(&state.home.session(&record.id).socket())
     {
         return Ok(());
     }

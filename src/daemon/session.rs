@@ -7,7 +7,10 @@ use crate::hooks::spool::Spool;
 use crate::hooks::{endpoint, message};
 use crate::proxy::forward::{self, Caller};
 use crate::proxy::policy::Policy;
+use rustix::fs::{Mode, OFlags};
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt};
@@ -17,18 +20,44 @@ use tokio::sync::Semaphore;
 /// Connections of one session at once; a further one waits.
 const MOST: usize = 512;
 
-/// Binds a session's socket anew and serves it until it is stopped.
+/// The longest path that fits a socket's address.
+const LONGEST_ADDRESS: usize = 107;
+
+/// Binds a session's socket anew and serves it until it is stopped. A session that cannot be served is no longer among
+/// the served ones, so that the next request tries again.
 pub fn serve(state: &Arc<State>, served: Served) -> Result<(), Error> {
-    let path = state.home.session(&served.record.id).socket();
-    crate::fs::create_private_dir(path.parent().unwrap_or(&path))?;
-    crate::fs::remove_file(&path)?;
+    match bind(&state.home.session(&served.record.id).socket()) {
+        Ok(listener) => {
+            state.tasks.spawn(accept(Arc::clone(state), served, listener));
+            Ok(())
+        }
+        Err(error) => {
+            served.stop.cancel();
+            state.sessions().remove(&served.record.id);
+            Err(error)
+        }
+    }
+}
+
+fn bind(path: &Path) -> Result<UnixListener, Error> {
+    let directory = path.parent().unwrap_or(path);
+    crate::fs::create_private_dir(directory)?;
+    crate::fs::remove_file(path)?;
     let listen = |source| Error::Listen { place: path.display().to_string(), source };
-    let listener = UnixListener::bind(&path).map_err(listen)?;
+    let listener = if path.as_os_str().len() <= LONGEST_ADDRESS {
+        UnixListener::bind(path).map_err(listen)?
+    } else {
+        // The directory's descriptor makes a short name of it. Inside the container the path is short anyway.
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let opened =
+            rustix::fs::open(directory, flags, Mode::empty()).map_err(|error| listen(error.into()))?;
+        let short = format!("/proc/self/fd/{}", opened.as_raw_fd());
+        UnixListener::bind(Path::new(&short).join(path.file_name().unwrap_or_default())).map_err(listen)?
+    };
     // The directory above is the user's alone; inside, the container's user may be another.
     let open = std::fs::Permissions::from_mode(0o666);
-    std::fs::set_permissions(&path, open).map_err(listen)?;
-    state.tasks.spawn(accept(Arc::clone(state), served, listener));
-    Ok(())
+    std::fs::set_permissions(path, open).map_err(listen)?;
+    Ok(listener)
 }
 
 async fn accept(state: Arc<State>, served: Served, listener: UnixListener) {

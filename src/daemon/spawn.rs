@@ -5,7 +5,7 @@ use super::client::Client;
 use crate::fs;
 use crate::home::Home;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -18,25 +18,37 @@ pub async fn ensure(home: &Home, program: &Path) -> Result<Client, Error> {
     }
     fs::create_private_dir(home.path())?;
     let log = home.daemon_log();
-    let mut child = Command::new(program)
-        .args(["daemon", "--detached"])
-        .env("CLAUDERON_HOME", home.path())
-        .current_dir("/")
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(fs::append(&log)?)
-        .spawn()
-        .map_err(Error::Start)?;
+    let mut child = start(home, program)?;
     let deadline = tokio::time::Instant::now() + PATIENCE;
     loop {
         if let Ok(client) = Client::connect(home).await {
             return Ok(client);
         }
-        // One that lost the race ends at once; one that failed has said why in its log.
-        let ended = child.try_wait().map_err(Error::Start)?.is_some_and(|status| !status.success());
-        if ended || tokio::time::Instant::now() >= deadline {
+        let ended = child.try_wait().map_err(Error::Start)?;
+        // One that failed has said why in its log.
+        if ended.is_some_and(|status| !status.success()) || tokio::time::Instant::now() >= deadline {
             return Err(Error::Silent { seconds: PATIENCE.as_secs(), log });
+        }
+        if ended.is_some() {
+            // Another held the lock: one that starts will answer, one that was ending leaves room for ours.
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            if let Ok(client) = Client::connect(home).await {
+                return Ok(client);
+            }
+            child = start(home, program)?;
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
+}
+
+fn start(home: &Home, program: &Path) -> Result<Child, Error> {
+    Command::new(program)
+        .args(["daemon", "--detached"])
+        .env("CLAUDERON_HOME", home.path())
+        .current_dir("/")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(fs::append(&home.daemon_log())?)
+        .spawn()
+        .map_err(Error::Start)
 }

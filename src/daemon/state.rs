@@ -28,6 +28,7 @@ pub struct State {
     /// Since when.
     pub since: String,
     sessions: Mutex<BTreeMap<String, Served>>,
+    told: Mutex<BTreeMap<String, String>>,
 }
 
 /// One session that is served.
@@ -59,12 +60,21 @@ impl State {
             http_port,
             since: now(),
             sessions: Mutex::default(),
+            told: Mutex::default(),
         }
     }
 
     /// The sessions that are served, by id.
     pub fn sessions(&self) -> MutexGuard<'_, BTreeMap<String, Served>> {
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether this trouble of a session's import is another than the last that was told; it is told once.
+    pub fn is_news(&self, id: &str, trouble: &str) -> bool {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let before =
+            if trouble.is_empty() { told.remove(id) } else { told.insert(id.to_owned(), trouble.to_owned()) };
+        !trouble.is_empty() && before.as_deref() != Some(trouble)
     }
 
     /// Stores an event of a session.

@@ -39,7 +39,7 @@ impl Spool {
         for entry in Dir::read_from(&self.directory)?.take(MOST) {
             let entry = entry?;
             if let Ok(name) = entry.file_name().to_str()
-                && name.ends_with(".json")
+                && Path::new(name).extension().is_some_and(|extension| extension == "json")
                 && !name.starts_with('.')
             {
                 names.push(name.to_owned());
@@ -77,6 +77,7 @@ impl Spool {
 }
 
 #[cfg(test)]
+#[allow(clippy::disallowed_methods)]
 mod tests {
     use super::*;
 

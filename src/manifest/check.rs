@@ -3,11 +3,12 @@
 
 use std::sync::LazyLock;
 
-use jsonschema::error::{TypeKind, ValidationErrorKind};
+use jsonschema::error::ValidationErrorKind;
 use jsonschema::{ValidationError, Validator};
 use serde_json::Value;
 
 use super::diagnostic::quoted;
+use super::expected::Expected;
 use super::finding::{Finding, Wrong};
 use super::schema::schema;
 use super::suggest::nearest;
@@ -58,7 +59,9 @@ fn tell_branches(
     let here = error.instance_path().as_str();
     let mut fitting = context.iter().filter(|errors| !errors.iter().any(|error| misfit(error, here)));
     if let Some(errors) = fitting.next() {
-        errors.iter().for_each(|error| tell(error, findings));
+        for error in errors {
+            tell(error, findings);
+        }
         return;
     }
     let mut expected = Expected::default();
@@ -80,101 +83,6 @@ fn misfit(error: &ValidationError<'_>, here: &str) -> bool {
     }
 }
 
-/// What a value could have been.
-#[derive(Default)]
-struct Expected {
-    words: Vec<String>,
-    types: Vec<&'static str>,
-}
-
-impl Expected {
-    fn add(&mut self, error: &ValidationError<'_>, here: &str) {
-        if error.instance_path().as_str() != here {
-            return;
-        }
-        match error.kind() {
-            ValidationErrorKind::Constant { expected_value } => match expected_value.as_ref() {
-                Value::String(word) => self.words.push(word.clone()),
-                other => self.words.push(other.to_string()),
-            },
-            ValidationErrorKind::Type { kind } => {
-                let schema = parent_schema(error);
-                if schema.and_then(|schema| schema.get("const")).is_none() {
-                    self.add_types(kind);
-                }
-            }
-            ValidationErrorKind::AnyOf { context } | ValidationErrorKind::OneOfNotValid { context } => {
-                context.iter().flatten().for_each(|error| self.add(error, here));
-            }
-            _ => {}
-        }
-    }
-
-    fn add_types(&mut self, kind: &TypeKind) {
-        let names: Vec<&'static str> = match kind {
-            TypeKind::Single(kind) => vec![named_type(kind.as_str())],
-            TypeKind::Multiple(kinds) => kinds.iter().map(|kind| named_type(kind.as_str())).collect(),
-        };
-        for name in names.into_iter().filter(|name| *name != "nothing") {
-            if !self.types.contains(&name) {
-                self.types.push(name);
-            }
-        }
-    }
-
-    fn words(mut self, found: &Value) -> Wrong {
-        self.words.dedup();
-        let known = self.words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>();
-        if let (Value::String(written), false) = (found, self.words.is_empty()) {
-            let wrong = Wrong::new(format!("{} is not one of {}", quoted(written), known.join(", ")));
-            return match nearest(written, self.words.iter().map(String::as_str)) {
-                Some(word) => wrong.help(format!("did you mean `{word}`?")),
-                None => wrong,
-            };
-        }
-        let types = self.types.iter().map(|name| (*name).to_owned());
-        let expected = known.into_iter().chain(types).collect::<Vec<_>>().join(" or ");
-        mistaken(&expected, found)
-    }
-}
-
-/// A value of the wrong type.
-fn mistaken(expected: &str, found: &Value) -> Wrong {
-    let wrong = Wrong::new(format!("expected {expected}, found {}", described(found)));
-    match found {
-        Value::Number(_) | Value::Bool(_) if expected.contains("text") => {
-            wrong.help("put it in quotes to make it text")
-        }
-        Value::String(text) if expected == "a number" && text.parse::<f64>().is_ok() => {
-            wrong.help("leave the quotes out")
-        }
-        _ => wrong,
-    }
-}
-
-fn described(value: &Value) -> String {
-    match value {
-        Value::Null => "nothing".to_owned(),
-        Value::Bool(value) => format!("`{value}`"),
-        Value::Number(number) => format!("the number `{number}`"),
-        Value::String(text) => format!("the text {}", quoted(text)),
-        Value::Array(_) => "a list".to_owned(),
-        Value::Object(_) => "a map".to_owned(),
-    }
-}
-
-fn named_type(name: &str) -> &'static str {
-    match name {
-        "string" => "text",
-        "integer" => "a whole number",
-        "number" => "a number",
-        "boolean" => "`true` or `false`",
-        "array" => "a list",
-        "object" => "a map",
-        _ => "nothing",
-    }
-}
-
 /// The words for an error that has no further ones inside.
 fn words(error: &ValidationError<'_>) -> Wrong {
     let found = error.instance();
@@ -189,17 +97,18 @@ fn words(error: &ValidationError<'_>) -> Wrong {
         }
         ValidationErrorKind::Pattern { .. } => {
             let rule = parent_schema(error).and_then(|schema| schema.get("patternErrorMessage"));
-            let rule = rule.and_then(Value::as_str).unwrap_or("another form");
-            Wrong::new(format!("expected {rule}, found {}", described(found)))
+            let wrong =
+                Wrong::new(format!("{} is not accepted here", quoted(found.as_str().unwrap_or_default())));
+            rule.and_then(Value::as_str).map_or(wrong.clone(), |rule| wrong.help(rule))
         }
         ValidationErrorKind::Required { property } => {
             Wrong::new(format!("the key `{}` is missing", property.as_str().unwrap_or_default()))
         }
         ValidationErrorKind::Minimum { limit } => {
-            Wrong::new(format!("{} is too small; the least is {limit}", described(found)))
+            Wrong::new(format!("{found} is too small; the least is {limit}"))
         }
         ValidationErrorKind::Maximum { limit } => {
-            Wrong::new(format!("{} is too large; the most is {limit}", described(found)))
+            Wrong::new(format!("{found} is too large; the most is {limit}"))
         }
         ValidationErrorKind::MinLength { .. } => {
             Wrong::new("an empty text").help("leave the key out instead")
@@ -253,7 +162,7 @@ fn elsewhere(key: &str, path: &[String]) -> Option<String> {
 }
 
 /// The schema object that an error's keyword stands in.
-fn parent_schema(error: &ValidationError<'_>) -> Option<&'static Value> {
+pub(super) fn parent_schema(error: &ValidationError<'_>) -> Option<&'static Value> {
     let path = error.schema_path().as_str();
     let (parent, _) = path.rsplit_once('/')?;
     COMPILED.schema.pointer(parent)

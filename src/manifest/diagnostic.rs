@@ -85,16 +85,16 @@ impl Diagnostics {
     pub fn render(&self, color: bool) -> String {
         let renderer = if color { Renderer::styled() } else { Renderer::plain() };
         let renderer = renderer.decor_style(DecorStyle::Ascii);
-        let mut rendered: Vec<String> = self
+        let mut shown: Vec<String> = self
             .list
             .iter()
             .take(MAX_SHOWN)
             .map(|diagnostic| self.render_one(diagnostic, &renderer))
             .collect();
         if let Some(more) = self.list.len().checked_sub(MAX_SHOWN).filter(|more| *more > 0) {
-            rendered.push(format!("and {more} more"));
+            shown.push(format!("and {more} more"));
         }
-        rendered.join("\n\n") + "\n"
+        shown.join("\n\n") + "\n"
     }
 
     fn render_one(&self, diagnostic: &Diagnostic, renderer: &Renderer) -> String {
@@ -144,6 +144,9 @@ impl<'a> Lines<'a> {
 
 /// A user's own text in backticks: short, and without what would disturb a terminal.
 pub fn quoted(text: &str) -> String {
+    if text.is_empty() {
+        return "an empty text".to_owned();
+    }
     let mut shown: String = text.chars().take(MAX_QUOTED).collect();
     if shown.len() < text.len() {
         shown.push('…');

@@ -1,6 +1,6 @@
 //! Pure. Names of hosts, and the addresses that may stand in for them.
 
-use std::net::{IpAddr, Ipv6Addr};
+use core::net::{IpAddr, Ipv6Addr};
 
 use super::diagnostic::quoted;
 use super::finding::Wrong;

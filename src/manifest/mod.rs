@@ -4,6 +4,7 @@
 pub mod branch;
 pub mod check;
 pub mod diagnostic;
+mod expected;
 pub mod finding;
 pub mod form;
 pub mod host;
@@ -13,6 +14,7 @@ pub mod parse;
 pub mod path;
 pub mod prepare;
 pub mod project;
+pub mod prune;
 pub mod read;
 pub mod reference;
 pub mod resolve;
@@ -24,5 +26,6 @@ pub mod source;
 pub mod suggest;
 pub mod tree;
 pub mod written;
+pub mod yaml;
 
 pub use parse::{parse, parse_in};

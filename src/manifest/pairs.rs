@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::diagnostic::quoted;
 use super::finding::Wrong;
-use super::written::Pairs;
+use super::written::container::Pairs;
 
 /// A fault of one pair.
 #[derive(Clone, Debug, PartialEq, Eq)]

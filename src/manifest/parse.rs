@@ -4,18 +4,18 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use serde_json::Value;
-
 use super::check::check;
 use super::diagnostic::{Diagnostics, Fault, quoted};
 use super::finding::{Finding, Wrong};
 use super::level::Level;
 use super::prepare::prepare;
 use super::project::{Project, Repository, Session};
+use super::prune::{Pruned, prune};
 use super::read::{Manifest, read};
 use super::resolve::{Broken, resolve};
 use super::settle::{Surroundings, settle};
-use super::tree::{self, Node};
+use super::tree::Node;
+use super::yaml;
 
 /// Reads, checks and resolves a manifest. `file` is absolute; `files` reads the prompts that it names.
 /// There is no home directory here: see `parse_in` for one.
@@ -30,13 +30,15 @@ pub fn parse(
 
 /// Reads, checks and resolves a manifest that stands at `file`, in the given surroundings.
 pub fn parse_in(file: &Path, text: &str, around: &Surroundings<'_>) -> Result<Project, Diagnostics> {
-    let mut tree = match tree::read(text) {
+    let mut tree = match yaml::read(text) {
         Ok(tree) => tree,
         Err(fault) => return Err(Diagnostics::new(file, text, vec![fault])),
     };
     let mut faults = prepare(&mut tree, text);
-    let (manifest, mut findings) = understand(&tree);
+    let (manifest, mut findings, pruned) = understand(&tree);
+    let known = findings.len();
     let project = manifest.map(|manifest| build(file, &manifest, around, &tree, &mut findings));
+    findings.iter_mut().skip(known).for_each(|finding| pruned.restore(&mut finding.path));
     faults.extend(findings.into_iter().map(|finding| finding.place(&tree)));
     match project {
         Some(project) if faults.is_empty() => Ok(project),
@@ -54,9 +56,9 @@ fn with_a_fault(mut faults: Vec<Fault>) -> Vec<Fault> {
 
 /// The typed manifest. When something is wrong with it: all that is, and what remains without the faulty parts,
 /// so that the rules can still be held against the rest.
-fn understand(tree: &Node) -> (Option<Manifest>, Vec<Finding>) {
+fn understand(tree: &Node) -> (Option<Manifest>, Vec<Finding>, Pruned) {
     let first = match read(tree.to_value()) {
-        Ok(manifest) => return (Some(manifest), Vec::new()),
+        Ok(manifest) => return (Some(manifest), Vec::new(), Pruned::default()),
         Err(first) => first,
     };
     let mut value = tree.to_value();
@@ -64,19 +66,8 @@ fn understand(tree: &Node) -> (Option<Manifest>, Vec<Finding>) {
     if findings.is_empty() {
         findings.push(first);
     }
-    findings.iter().for_each(|finding| prune(&mut value, &finding.path));
-    (read(value).ok(), findings)
-}
-
-/// Removes what a path names; of a list, whose other items would change their places, the whole.
-fn prune(value: &mut Value, path: &[String]) {
-    let Some((key, rest)) = path.split_first() else { return };
-    let Value::Object(map) = value else { return };
-    let inner = rest.first().is_some() && map.get(key).is_some_and(Value::is_object);
-    match map.get_mut(key) {
-        Some(next) if inner => prune(next, rest),
-        _ => drop(map.shift_remove(key)),
-    }
+    let pruned = prune(&mut value, &findings);
+    (read(value).ok(), findings, pruned)
 }
 
 /// Settles every level, then merges and resolves the sessions in which nothing is wrong so far.

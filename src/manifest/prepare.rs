@@ -76,13 +76,13 @@ fn is_text(path: &[String]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tree;
+    use super::super::yaml;
     use super::*;
 
     #[test]
     fn every_repeated_key_is_told() {
         let text = "a: 1\nb: {c: 1, c: 2, c: 3}\na: 2\n";
-        let faults = prepare(&mut tree::read(text).unwrap(), text);
+        let faults = prepare(&mut yaml::read(text).unwrap(), text);
         let places: Vec<&str> = faults.iter().map(|fault| &text[fault.span.clone()]).collect();
         assert_eq!(places, ["c", "c", "a"]);
     }
@@ -91,7 +91,7 @@ mod tests {
     fn numbers_stay_as_they_were_written_in_the_environment() {
         let text =
             "environment: {VERSION: 1.10, ON: True, MODE: 0o17}\nsessions: {a: {agent: {args: [5, 1e3]}}}\n";
-        let mut tree = tree::read(text).unwrap();
+        let mut tree = yaml::read(text).unwrap();
         assert!(prepare(&mut tree, text).is_empty());
         let expected = serde_json::json!({
             "environment": {"VERSION": "1.10", "ON": "True", "MODE": "0o17"},
@@ -103,6 +103,6 @@ mod tests {
     #[test]
     fn a_nul_is_a_fault_wherever_it_hides() {
         let text = "prompt: \"a\\0b\"\nenvironment: {\"K\\0\": v}\n";
-        assert_eq!(prepare(&mut tree::read(text).unwrap(), text).len(), 2);
+        assert_eq!(prepare(&mut yaml::read(text).unwrap(), text).len(), 2);
     }
 }

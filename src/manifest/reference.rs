@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::schema::schema;
 
 const INTRODUCTION: &str = "# The manifest\n\n\
-    <!-- Written from the schema: change the doc comments in src/manifest/written.rs, then run \
+    <!-- Written from the schema: change the doc comments in src/manifest/written, then run \
     `CLAUDERON_BLESS=1 cargo test manifest`. -->\n\n\
     `clauderon.yaml` declares the agent sessions of a project. It is looked for in the working directory and above \
     it, up to the root of the repository. For completion and checks in an editor, begin it with\n\n\

@@ -7,8 +7,7 @@ use serde::Deserialize;
 use super::project::Restart;
 
 /// What a name may be, as a person reads it.
-pub const NAME_RULE: &str =
-    "lower-case letters, digits, `-` and `_`, beginning with a letter or digit, 63 characters at most";
+pub const NAME_RULE: &str = "a name has lower-case letters, digits, `-` and `_`, begins with a letter or digit, and has 63 characters at most";
 /// The same as a pattern.
 pub const NAME_PATTERN: &str = "^[a-z0-9][a-z0-9_-]{0,62}$";
 
@@ -33,7 +32,7 @@ impl TryFrom<String> for Name {
 
 /// What an image reference may be, as a person reads it.
 const IMAGE_RULE: &str =
-    "an image reference, such as `debian:bookworm-slim` or `ghcr.io/acme/agents@sha256:…`";
+    "an image reference looks like `debian:bookworm-slim` or `ghcr.io/acme/agents@sha256:…`";
 
 /// A reference of a container image.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -68,8 +67,7 @@ impl TryFrom<String> for PromptText {
 }
 
 /// What a size may be, as a person reads it.
-const SIZE_RULE: &str =
-    "bytes, or a number with `k`, `m`, `g` or `t`, such as `512m` or `4GiB` (powers of 1024)";
+const SIZE_RULE: &str = "a size is a number of bytes, or one with `k`, `m`, `g` or `t`, such as `512m` or `4GiB` (powers of 1024)";
 
 /// An amount of memory in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -160,7 +158,8 @@ impl TryFrom<u64> for Pids {
 }
 
 /// What a restart policy may be, as a person reads it.
-const RESTART_RULE: &str = "`no`, `always`, `unless-stopped`, `on-failure` or `on-failure:N`";
+const RESTART_RULE: &str =
+    "a restart policy is `no`, `always`, `unless-stopped`, `on-failure` or `on-failure:N`";
 
 /// A restart policy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]

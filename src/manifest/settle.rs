@@ -12,7 +12,7 @@ use super::level::{Agent, Cache, Checkout, Level, Repository};
 use super::pairs::{self, pairs};
 use super::path::{container_path, host_path, inner_path, not_the_engine};
 use super::project::{Build, Host, Image, Volume, VolumeSource};
-use super::written::{self, Settings};
+use super::written::{Settings, agent as written_agent, container as written};
 
 /// Docker's own least amount of memory.
 const LEAST_MEMORY: u64 = 6 * 1024 * 1024;
@@ -64,7 +64,7 @@ pub fn settle(
     }
 }
 
-fn agent(written: Option<&written::Agent>) -> Agent {
+fn agent(written: Option<&written_agent::Agent>) -> Agent {
     written.map_or_else(Agent::default, |agent| Agent {
         kind: agent.kind.map(|word| word.0),
         model: agent.model.clone(),
@@ -126,7 +126,7 @@ impl Settle<'_> {
         }
     }
 
-    fn prompt(&mut self, prompt: &written::Prompt) -> Option<String> {
+    fn prompt(&mut self, prompt: &written_agent::Prompt) -> Option<String> {
         match (&prompt.text, &prompt.file) {
             (Some(_), Some(_)) => {
                 let wrong = Wrong::new("`text` and `file` exclude each other");
@@ -154,7 +154,7 @@ impl Settle<'_> {
         None
     }
 
-    fn repository(&mut self, repository: &written::Repository) -> Repository {
+    fn repository(&mut self, repository: &written_agent::Repository) -> Repository {
         if repository.off {
             return Repository::Off;
         }

@@ -101,7 +101,8 @@ pub fn load(file: &Path) -> Result<Project, LoadError> {
     let file = root.join(file.file_name().unwrap_or(file.as_os_str()));
     let text = read_text(&file)?;
     let home = std::env::var_os("HOME").map(PathBuf::from).filter(|home| home.is_absolute());
-    let around = Surroundings { root: &root, home: home.as_deref(), files: &read_prompt };
+    let read = |path: &Path| read_prompt(&root, path);
+    let around = Surroundings { root: &root, home: home.as_deref(), files: &read };
     parse_in(&file, &text, &around).map_err(LoadError::Invalid)
 }
 
@@ -109,7 +110,13 @@ fn canonical(path: &Path) -> Result<PathBuf, Error> {
     path.canonicalize().map_err(|source| Error::Io { path: path.to_owned(), source })
 }
 
-fn read_prompt(path: &Path) -> Result<String, String> {
+/// Reads a prompt of the project. One that lies elsewhere is refused, by a link too: a manifest that someone else
+/// wrote could hand any file of this machine to the agent.
+fn read_prompt(root: &Path, path: &Path) -> Result<String, String> {
+    let real = path.canonicalize().map_err(|error| error.to_string())?;
+    if !real.starts_with(root) {
+        return Err("it lies outside the project".to_owned());
+    }
     read_text(path).map_err(|error| match error {
         Error::Io { source, .. } => source.to_string(),
         Error::Unfit { reason, .. } => format!("it {reason}"),
@@ -181,16 +188,16 @@ mod tests {
         let root = directory.path().canonicalize().unwrap();
         std::fs::create_dir_all(root.join("repository/.git")).unwrap();
         std::fs::create_dir_all(root.join("repository/a/b")).unwrap();
-        std::fs::write(root.join("clauderon.yaml"), "").unwrap();
+        crate::fs::replace(&root.join("clauderon.yaml"), b"", 0o644).unwrap();
         let start = root.join("repository/a/b");
         let error = discover(&start).unwrap_err();
         assert!(
             error.to_string().ends_with(&format!("up to `{}`", root.join("repository").display())),
             "{error}"
         );
-        std::fs::write(root.join("repository/clauderon.yml"), "").unwrap();
+        crate::fs::replace(&root.join("repository/clauderon.yml"), b"", 0o644).unwrap();
         assert_eq!(discover(&start).unwrap(), root.join("repository/clauderon.yml"));
-        std::fs::write(root.join("repository/clauderon.yaml"), "").unwrap();
+        crate::fs::replace(&root.join("repository/clauderon.yaml"), b"", 0o644).unwrap();
         assert_eq!(discover(&start).unwrap(), root.join("repository/clauderon.yaml"));
     }
 
@@ -199,7 +206,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let file = |name: &str, bytes: &[u8]| {
             let path = directory.path().join(name);
-            std::fs::write(&path, bytes).unwrap();
+            crate::fs::replace(&path, bytes, 0o644).unwrap();
             path
         };
         assert!(refusal(directory.path()).ends_with("is a directory"));
@@ -219,8 +226,8 @@ mod tests {
     fn a_manifest_is_loaded_with_its_prompts() {
         let directory = tempfile::tempdir().unwrap();
         let root = directory.path().canonicalize().unwrap();
-        std::fs::write(root.join("p.md"), "do it\n").unwrap();
-        std::fs::write(root.join("clauderon.yaml"), "name: x\nprompt: {file: p.md}\n").unwrap();
+        crate::fs::replace(&root.join("p.md"), b"do it\n", 0o644).unwrap();
+        crate::fs::replace(&root.join("clauderon.yaml"), b"name: x\nprompt: {file: p.md}\n", 0o644).unwrap();
         let project = load(&root.join("clauderon.yaml")).unwrap();
         assert_eq!((project.root, project.sessions[0].prompt.as_deref()), (root.clone(), Some("do it\n")));
         std::fs::remove_file(root.join("p.md")).unwrap();

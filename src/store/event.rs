@@ -58,6 +58,6 @@ impl Event {
 
     /// When it was received, whole seconds since 1970; 0 for a time that is none.
     pub fn seconds(&self) -> i64 {
-        self.time.parse::<jiff::Timestamp>().map_or(0, |time| time.as_second())
+        self.time.parse::<jiff::Timestamp>().map_or(0, jiff::Timestamp::as_second)
     }
 }

@@ -1,6 +1,6 @@
 //! Reads events while the daemon writes.
 
-use super::{Error, Event, database};
+use super::{Error, Event, database, newest};
 use rusqlite::{Connection, OpenFlags, Row};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -46,8 +46,7 @@ impl Reader {
 
     /// The number of the newest event; 0 where there is none.
     pub fn last_seq(&self) -> Result<i64, Error> {
-        let sql = "SELECT coalesce(max(seq), 0) FROM event";
-        database(&self.path, self.connection.query_row(sql, [], |row| row.get(0)))
+        database(&self.path, newest(&self.connection))
     }
 
     /// The newest events of each session, oldest first.

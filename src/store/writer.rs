@@ -1,8 +1,8 @@
 //! The one writer: a thread with a bounded queue, that answers when an event is committed.
 
-use super::{Error, New, database, open};
+use super::{Error, New, database, is_damage, newest, open, retain, set_aside};
 use rusqlite::Connection;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
 use tokio::sync::{mpsc, oneshot};
 
@@ -24,10 +24,10 @@ pub struct Writer {
 impl Writer {
     /// Opens the store and starts the thread, which ends when the last handle is dropped.
     pub fn open(path: &Path) -> Result<(Self, JoinHandle<()>), Error> {
-        let connection = open(path)?;
+        let mut pen = Pen { path: path.to_owned(), connection: None, last: 0 };
+        pen.dip()?;
         let (queue, entries) = mpsc::channel(QUEUE);
-        let path = path.to_owned();
-        let thread = std::thread::spawn(move || write(&connection, &path, entries));
+        let thread = std::thread::spawn(move || write(pen, entries));
         Ok((Self { queue }, thread))
     }
 
@@ -39,8 +39,8 @@ impl Writer {
     }
 }
 
-fn write(connection: &Connection, path: &Path, mut entries: mpsc::Receiver<Entry>) {
-    let mut since_trim = 0;
+fn write(mut pen: Pen, mut entries: mpsc::Receiver<Entry>) {
+    let (mut since_trim, mut since_retain) = (0, 0);
     while let Some(first) = entries.blocking_recv() {
         // All that waits goes into one transaction.
         let mut batch = vec![first];
@@ -51,57 +51,104 @@ fn write(connection: &Connection, path: &Path, mut entries: mpsc::Receiver<Entry
             }
         }
         since_trim += batch.len();
-        commit(connection, path, batch);
+        since_retain += pen.commit(batch);
+        let Some(connection) = &pen.connection else { continue };
         if since_trim > 10_000 {
             since_trim = 0;
-            if let Err(error) = trim(connection, path) {
+            if let Err(error) = trim(connection, &pen.path) {
                 tracing::warn!(%error, "old events were not removed");
+            }
+        }
+        if since_retain > retain::MOST_BYTES / 64 {
+            since_retain = 0;
+            if let Err(error) = retain::retain(connection, retain::MOST_BYTES) {
+                tracing::warn!(%error, "the event store was not made smaller");
             }
         }
     }
 }
 
-fn commit(connection: &Connection, path: &Path, batch: Vec<Entry>) {
-    let (events, answers): (Vec<New>, Vec<_>) = batch.into_iter().unzip();
-    let written = || -> rusqlite::Result<Vec<i64>> {
-        let transaction = connection.unchecked_transaction()?;
-        let mut numbers = Vec::with_capacity(events.len());
-        for event in &events {
-            transaction
-                .prepare_cached(
-                    "INSERT INTO event (time, project, id, session, source, type, data) \
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-                )?
-                .execute((
-                    &event.time,
-                    &event.project,
-                    &event.id,
-                    &event.session,
-                    event.source,
-                    &event.kind,
-                    event.data.to_string(),
-                ))?;
-            numbers.push(transaction.last_insert_rowid());
-        }
-        transaction.commit()?;
-        Ok(numbers)
-    };
-    match written() {
-        Ok(numbers) => {
-            for (answer, number) in answers.into_iter().zip(numbers) {
-                // A caller that went away has its event stored all the same.
-                let _ = answer.send(Ok(number));
+/// What writes: the connection, opened again when it was given up.
+struct Pen {
+    path: PathBuf,
+    connection: Option<Connection>,
+    /// The newest number; a store that is begun anew goes on behind it, so that who follows misses nothing.
+    last: i64,
+}
+
+impl Pen {
+    fn dip(&mut self) -> Result<&Connection, Error> {
+        if self.connection.is_none() {
+            let connection = open(&self.path)?;
+            let newest = database(&self.path, newest(&connection))?;
+            if newest < self.last {
+                let sql = "INSERT INTO sqlite_sequence (name, seq) VALUES ('event', ?1)";
+                database(&self.path, connection.execute(sql, [self.last]))?;
             }
+            self.last = self.last.max(newest);
+            self.connection = Some(connection);
         }
-        Err(error) => {
-            tracing::error!(%error, "events could not be stored");
-            let message = error.to_string();
-            for answer in answers {
-                let source = rusqlite::Error::InvalidParameterName(message.clone());
-                let _ = answer.send(Err(Error::Database { path: path.to_owned(), source }));
-            }
-        }
+        self.connection.as_ref().ok_or(Error::Closed)
     }
+
+    /// Stores events in one transaction; a store that turns out to be damaged is begun anew.
+    fn insert(&mut self, events: &[(New, String)]) -> Result<Vec<i64>, Error> {
+        let path = self.path.clone();
+        let numbers = match insert(self.dip()?, events) {
+            Err(error) if is_damage(&error) => {
+                self.connection = None;
+                set_aside(&path)?;
+                insert(self.dip()?, events)
+            }
+            other => other,
+        };
+        let numbers = database(&path, numbers)?;
+        self.last = numbers.last().copied().unwrap_or(self.last);
+        Ok(numbers)
+    }
+
+    /// Stores a batch, tells its senders, and answers how many bytes of data it had.
+    fn commit(&mut self, batch: Vec<Entry>) -> i64 {
+        let (events, answers): (Vec<_>, Vec<_>) =
+            batch.into_iter().map(|(event, answer)| (text(event), answer)).unzip();
+        let bytes: usize = events.iter().map(|(_, data)| data.len()).sum();
+        match self.insert(&events) {
+            Ok(numbers) => {
+                for (answer, number) in answers.into_iter().zip(numbers) {
+                    // A caller that went away has its event stored all the same.
+                    let _ = answer.send(Ok(number));
+                }
+            }
+            Err(error) => {
+                let reason = std::error::Error::source(&error).map_or(error.to_string(), ToString::to_string);
+                tracing::error!(reason, "events could not be stored");
+                for answer in answers {
+                    let _ = answer
+                        .send(Err(Error::Unwritten { path: self.path.clone(), reason: reason.clone() }));
+                }
+            }
+        }
+        i64::try_from(bytes).unwrap_or(i64::MAX)
+    }
+}
+
+fn text(mut event: New) -> (New, String) {
+    let data = std::mem::take(&mut event.data).to_string();
+    (event, data)
+}
+
+fn insert(connection: &Connection, events: &[(New, String)]) -> rusqlite::Result<Vec<i64>> {
+    let transaction = connection.unchecked_transaction()?;
+    let sql = "INSERT INTO event (time, project, id, session, source, type, data) \
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+    let mut numbers = Vec::with_capacity(events.len());
+    for (event, data) in events {
+        let New { time, project, id, session, source, kind, .. } = event;
+        transaction.prepare_cached(sql)?.execute((time, project, id, session, source, kind, data))?;
+        numbers.push(transaction.last_insert_rowid());
+    }
+    transaction.commit()?;
+    Ok(numbers)
 }
 
 fn trim(connection: &Connection, path: &Path) -> Result<(), Error> {

@@ -25,15 +25,17 @@ pub fn text(parent: &Repository) -> Result<String, Error> {
     for key in COPIED {
         if let Some(value) = local.as_ref().and_then(|local| local.get_string(key).ok()) {
             let name = key.strip_prefix("core.").unwrap_or(key);
-            text.push_str(&format!("\t{name} = {}\n", quoted(&value)));
+            text.extend(["\t", name, " = ", &quoted(&value), "\n"]);
         }
     }
     text.push_str("[gc]\n\tauto = 0\n[maintenance]\n\tauto = false\n[branch]\n\tautoSetupMerge = false\n");
     if let Ok(url) = config.get_string("remote.origin.url") {
         let url = quoted(&without_credential(&url));
-        text.push_str(&format!(
-            "[remote \"origin\"]\n\turl = {url}\n\tfetch = +refs/heads/*:refs/remotes/origin/*\n"
-        ));
+        text.extend([
+            "[remote \"origin\"]\n\turl = ",
+            &url,
+            "\n\tfetch = +refs/heads/*:refs/remotes/origin/*\n",
+        ]);
     }
     if let Some(local) = local {
         text.push_str(&filters(&local)?);
@@ -55,7 +57,7 @@ fn filters(local: &Config) -> Result<String, Error> {
         let Some((section, key)) = name.strip_prefix("filter.").and_then(|rest| rest.rsplit_once('.')) else {
             continue;
         };
-        text.push_str(&format!("[filter {}]\n\t{key} = {}\n", quoted(section), quoted(value)));
+        text.extend(["[filter ", &quoted(section), "]\n\t", key, " = ", &quoted(value), "\n"]);
     }
     Ok(text)
 }

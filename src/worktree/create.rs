@@ -12,7 +12,7 @@ use super::error::Error;
 use super::record::{COMMONDIR, Record, beside, scratch_prefix, sweep};
 use super::{config, copy, files, parent, publish};
 
-const LOCK_TIMEOUT: Duration = Duration::from_secs(300);
+const LOCK_TIMEOUT: Duration = Duration::from_mins(5);
 
 /// What a checkout is made of.
 #[derive(Clone, Debug)]

@@ -77,21 +77,21 @@ pub fn would_be_lost(checkout: &Path, user_repository: &Path, session: &str) -> 
     let tree = status::walk(&root, &record.excludes);
     let nested = tree.nested.iter().map(|path| path.to_string_lossy().into_owned());
     losses.extend(nested.map(|path| Loss::NestedRepository { path }));
-    losses.extend(tree.odd.iter().map(tampered));
+    losses.extend(tree.odd.iter().cloned().map(tampered));
     match Refs::read(&root) {
         Ok(refs) => {
             let look = Look { root: &root, checkout, record: &record };
             losses.extend(look.at_history(user_repository, &refs, &tree)?);
         }
-        Err(error) => losses.push(tampered(error)),
+        Err(error) => losses.push(tampered(error.to_string())),
     }
     losses.sort();
     losses.dedup();
     Ok(losses)
 }
 
-fn tampered(what: impl ToString) -> Loss {
-    Loss::Tampered { what: what.to_string() }
+fn tampered(what: impl Into<String>) -> Loss {
+    Loss::Tampered { what: what.into() }
 }
 
 struct Look<'a> {
@@ -119,14 +119,14 @@ impl Look<'_> {
         let private = match private {
             Ok(private) => private,
             Err(error) => {
-                losses.push(tampered(error));
+                losses.push(tampered(error.to_string()));
                 return Ok(losses);
             }
         };
         losses.extend(commits(&user, &private, refs, &unreadable)?);
         if tree.odd.is_empty() {
             let status = status::status(self.root, &private, &self.record.excludes, tree);
-            losses.extend(status.unwrap_or_else(|error| vec![tampered(error)]));
+            losses.extend(status.unwrap_or_else(|error| vec![tampered(error.to_string())]));
         }
         Ok(losses)
     }
@@ -136,7 +136,7 @@ impl Look<'_> {
             return Ok(Vec::new());
         }
         let log = self.root.read(Path::new(".git/logs/refs/stash"), MAX_STASH_LOG)?.unwrap_or_default();
-        let entries = log.iter().filter(|byte| **byte == b'\n').count().max(1);
+        let entries = log.split_inclusive(|byte| *byte == b'\n').count().max(1);
         Ok(vec![Loss::Stash { entries }])
     }
 }

@@ -1,17 +1,21 @@
 //! Checkouts of a session's own, the import of what an agent committed in them, and what their removal would lose.
 //! Whatever an agent may have written is read through `beneath`, never by path and never by a git program.
 //! Knows neither containers nor manifests.
+#![allow(clippy::disallowed_methods)] // Its own errors name the path.
 
 mod beneath;
 pub mod checkout;
 mod config;
 mod copy;
 pub mod create;
+
 pub mod error;
 mod files;
 pub mod import;
+mod inflate;
 pub mod lost;
 mod object;
+mod pack;
 mod parent;
 pub mod prepare;
 mod publish;

@@ -3,7 +3,8 @@
 
 use std::collections::HashSet;
 use std::ffi::OsString;
-use std::io::Read;
+use std::fs::File;
+use std::io::{BufReader, Read, Seek};
 use std::path::{Path, PathBuf};
 
 use git2::{Indexer, ObjectType, Odb, Oid};
@@ -11,12 +12,15 @@ use tempfile::TempDir;
 
 use super::beneath::Beneath;
 use super::error::Error;
+use super::pack::{self, Limits};
 use super::record::scratch_prefix;
 
 /// Larger objects are not taken in; they stay in the checkout.
 pub const MAX_OBJECT_BYTES: u64 = 256 << 20;
 const MAX_PACK_BYTES: u64 = 2 << 30;
 const MAX_PACKS: usize = 1000;
+const BUFFER: usize = 1 << 16;
+const LIMITS: Limits = Limits { object: MAX_OBJECT_BYTES, total: 16 << 30, count: 5_000_000 };
 
 /// The private copy. It is removed when dropped.
 pub struct Quarantine<'r> {
@@ -79,7 +83,7 @@ impl<'r> Quarantine<'r> {
         Ok(true)
     }
 
-    /// Indexes the packs that were not seen yet. One that is broken is left out: its objects are then missing.
+    /// Indexes the packs that were not seen yet.
     fn index_packs(&mut self) -> Result<(), Error> {
         let packs = Path::new(".git/objects/pack");
         let mut total = 0;
@@ -96,16 +100,25 @@ impl<'r> Quarantine<'r> {
             if total > MAX_PACK_BYTES || self.packs.len() > MAX_PACKS {
                 return Err(Error::TooLarge { what: path.display().to_string(), limit: MAX_PACK_BYTES });
             }
-            self.index(file.take(length)).ok();
+            // One that is broken is left out: its objects are then missing.
+            let _ = self.index(file.take(length));
         }
         self.objects.refresh().map_err(Error::git("read the quarantine"))
     }
 
+    /// Copies a pack, so that nobody changes it any more, checks it, and indexes it.
     fn index(&self, mut pack: impl Read) -> Result<(), Error> {
-        let directory = self.path().join("objects/pack");
-        let indexer = Indexer::new(None, &directory, 0o600, false);
+        let path = self.path().join("pack");
+        let failed = || Error::io("copy a pack to", &path);
+        let copy = File::options().create(true).truncate(true).read(true).write(true).open(&path);
+        let mut copy = copy.map_err(failed())?;
+        std::io::copy(&mut pack, &mut copy).map_err(failed())?;
+        copy.rewind().map_err(failed())?;
+        pack::check(BufReader::with_capacity(BUFFER, &copy), LIMITS).map_err(Error::io("check", &path))?;
+        copy.rewind().map_err(failed())?;
+        let indexer = Indexer::new(None, &self.path().join("objects/pack"), 0o600, false);
         let mut indexer = indexer.map_err(Error::git("index a pack"))?;
-        std::io::copy(&mut pack, &mut indexer).map_err(Error::io("index a pack in", &directory))?;
+        std::io::copy(&mut copy, &mut indexer).map_err(Error::io("index", &path))?;
         indexer.commit().map(drop).map_err(Error::git("index a pack"))
     }
 }

@@ -55,7 +55,7 @@ impl Record {
 
     /// `.git/info/exclude`, byte for byte.
     pub fn exclude_file(&self) -> String {
-        self.excludes.iter().map(|line| format!("{line}\n")).collect()
+        self.excludes.iter().flat_map(|line| [line, "\n"]).collect()
     }
 
     /// Reads the record of a checkout; `None` where there is none.

@@ -7,12 +7,13 @@ use std::path::{Path, PathBuf};
 use git2::{Index, Oid, Repository, Status, StatusOptions};
 use rustix::fs::FileType;
 
-use super::beneath::Beneath;
+use super::beneath::{Beneath, Entry};
 use super::error::Error;
 use super::lost::Loss;
 use super::record::Record;
 
 const MAX_ENTRIES: usize = 5_000_000;
+const MAX_FILE_BYTES: u64 = 4 << 30;
 const MAX_INDEX_BYTES: u64 = 512 << 20;
 /// Files that git reads while it looks at others: anything but a regular file there could hold the reader up.
 const READ_BY_GIT: [&str; 3] = [".gitignore", ".gitattributes", ".gitmodules"];
@@ -33,7 +34,6 @@ pub struct Tree {
 
 /// Walks the working tree, links not followed.
 pub fn walk(root: &Beneath, excludes: &[String]) -> Tree {
-    const MAX_FILE_BYTES: u64 = 4 << 30;
     let mut tree = Tree::default();
     let (mut pending, mut count) = (vec![PathBuf::new()], 0);
     while let Some(directory) = pending.pop() {
@@ -54,21 +54,26 @@ pub fn walk(root: &Beneath, excludes: &[String]) -> Tree {
             tree.nested.push(directory);
             continue;
         }
-        for entry in entries {
-            let path = directory.join(&entry.name);
-            let special = READ_BY_GIT.iter().any(|name| entry.name == *name);
-            match entry.kind {
-                _ if entry.name == ".git" => {}
-                FileType::Directory if !excluded(&path, excludes) => pending.push(path),
-                FileType::Directory => {}
-                FileType::RegularFile if entry.size > MAX_FILE_BYTES => tree.oversized.push(path),
-                FileType::RegularFile => {}
-                _ if special => tree.odd.push(format!("`{}` is not a regular file", path.display())),
-                _ => {}
-            }
-        }
+        pending.extend(entries.iter().filter_map(|entry| tree.note(&directory, entry, excludes)));
     }
     tree
+}
+
+impl Tree {
+    /// Takes note of an entry; returns it when it is a directory to walk.
+    fn note(&mut self, directory: &Path, entry: &Entry, excludes: &[String]) -> Option<PathBuf> {
+        let path = directory.join(&entry.name);
+        let special = READ_BY_GIT.iter().any(|name| entry.name == *name);
+        match entry.kind {
+            _ if entry.name == ".git" => {}
+            FileType::Directory => return (!excluded(&path, excludes)).then_some(path),
+            FileType::RegularFile if entry.size <= MAX_FILE_BYTES => {}
+            FileType::RegularFile => self.oversized.push(path),
+            _ if special => self.odd.push(format!("`{}` is not a regular file", path.display())),
+            _ => {}
+        }
+        None
+    }
 }
 
 /// Lists what is not committed, by the private repository of the checkout.

@@ -1,6 +1,6 @@
 //! A world for one test: a home of its own, a repository, a scripted model, the real program.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -84,6 +84,11 @@ impl World {
     /// A path beside the repository.
     pub fn path(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
+    }
+
+    /// The directory of it all.
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
     }
 
     /// The repository.
@@ -212,9 +217,11 @@ impl Drop for World {
             }
             eprintln!("== logs\n{:?}", self.run(&["logs", "--tail", "30"]));
         }
-        let downed = self.run(&["down", "--checkouts", "--volumes", "--force"]);
-        if downed.code != 0 {
-            docker(&["rm", "-f", &format!("clauderon-{}-default", self.project)]);
+        self.run(&["down", "--checkouts", "--volumes", "--force"]);
+        // Where the test broke off early, the manifest may be no longer what was up.
+        let filter = format!("label=clauderon.project={}", self.project);
+        for container in docker(&["ps", "-aq", "--filter", &filter]).lines() {
+            docker(&["rm", "-f", container]);
         }
         self.run(&["daemon", "stop"]);
         if let Some(mut model) = self.model.take() {
@@ -222,6 +229,14 @@ impl Drop for World {
             let _ = model.wait();
         }
     }
+}
+
+/// A script whose agent writes `greeting.txt` and commits it.
+pub fn committing() -> Value {
+    json!({"turns": [{"when": "", "steps": [
+        {"run": "printf 'hello\\n' > greeting.txt && git add greeting.txt && git commit -q -m 'Greet'"},
+        {"say": "I greeted and committed."},
+    ]}]})
 }
 
 /// Waits until something holds.

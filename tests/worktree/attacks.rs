@@ -262,8 +262,8 @@ fn names_of_refs_that_leave_their_place_are_no_refs() {
     let tip = world.work("c.txt", "three\n");
     let lines =
         ["refs/heads/../../../../evil", "refs/heads/a..b", "refs/heads/x.lock", "../evil", "refs/heads/"];
-    let packed: String = lines.iter().map(|name| format!("{tip} {name}\n")).collect();
-    world.write_agent(".git/packed-refs", &packed);
+    let packed: Vec<String> = lines.iter().map(|name| format!("{tip} {name}\n")).collect();
+    world.write_agent(".git/packed-refs", &packed.concat());
     world.write_agent(".git/refs/heads/bad..name", &format!("{tip}\n"));
     world.write_agent(".git/refs/heads/loop", "ref: refs/heads/loop\n");
     world.write_agent(".git/refs/heads/garbage", "\0\u{fffd}not an id");
@@ -377,7 +377,7 @@ fn directories_that_the_agent_closed_can_be_removed() {
     world.create();
     let closed = world.checkout().join("closed");
     write(&closed.join("x"), "x");
-    std::fs::set_permissions(&closed, std::fs::Permissions::from_mode(0)).expect("set");
+    std::fs::set_permissions(&closed, std::fs::Permissions::from_mode(0o000)).expect("set");
     clauderon::worktree::remove::remove(&world.checkout(), &world.parent(), SESSION).expect("removed");
     assert!(!world.checkout().exists());
 }

@@ -200,11 +200,10 @@ fn a_thousand_commits_arrive() {
     let base = world.agent(&["rev-parse", "HEAD"]);
     for number in 0..1000 {
         let from = if number == 0 { format!("from {base}\n") } else { String::new() };
-        let text = format!("{number}");
-        stream.push_str(&format!(
-            "commit refs/heads/{BRANCH}\ncommitter a <a@b> {number} +0000\ndata 1\nx\n{from}"
-        ));
-        stream.push_str(&format!("M 644 inline n/{number}\ndata {}\n{text}\n", text.len()));
+        let commit =
+            format!("commit refs/heads/{BRANCH}\ncommitter a <a@b> {number} +0000\ndata 1\nx\n{from}");
+        let file = format!("M 644 inline n/{number}\ndata 4\n{number:04}\n");
+        stream.extend([commit, file]);
     }
     let mut child = command(&world.checkout(), &["fast-import", "--quiet"]);
     let mut child = child.stdin(std::process::Stdio::piped()).spawn().expect("runs");

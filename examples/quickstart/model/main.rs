@@ -1,6 +1,7 @@
 //! The scripted model of the quickstart and of the tests: a TLS server that
 //! answers Claude Code and Codex as their providers would, from a script.
 //! It knows nothing of clauderon and keeps no state between requests.
+#![allow(clippy::disallowed_methods)] // Its own errors name the path.
 
 mod arguments;
 mod certificates;

@@ -1,0 +1,104 @@
+//! Pure. The manifest as it is written: every key optional, nothing merged, no default filled in.
+//! The doc comments and examples here become the schema, the hovers in an editor and `docs/manifest.md`.
+
+pub mod agent;
+pub mod container;
+
+use std::collections::BTreeMap;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::Deserialize;
+use serde::de::Error;
+
+use super::form::{Form, Short, Word};
+use super::project::{Mode, Permissions, PullPolicy};
+use super::scalar::{ImageReference, Name, RestartText};
+use agent::{Agent, Prompt, Repository};
+use container::{Build, Cache, Pairs, Proxy, Resources, Volume};
+
+/// What a session may say, and above `sessions:` the default of every session.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Session", extend("patternProperties" = {"^x-": true}))]
+pub struct Settings {
+    /// The container image. Needs bash, curl and the agent; excludes `build`.
+    #[schemars(extend("default" = "ghcr.io/shepherdjerred/dotfiles", "examples" = ["debian:bookworm-slim"]))]
+    pub image: Option<ImageReference>,
+    /// Builds the image from a Dockerfile; excludes `image`.
+    #[schemars(extend("default" = null, "examples" = [{"context": ".", "dockerfile": "agent.Dockerfile"}]))]
+    pub build: Option<Form<Build>>,
+    /// When the image is pulled.
+    #[schemars(extend("default" = "missing", "examples" = ["always"]))]
+    pub pull_policy: Option<Word<PullPolicy>>,
+    /// Which agent runs. The short form is its kind; another kind in a session replaces the whole map.
+    #[schemars(extend("default" = "claude", "examples" = ["codex", {"kind": "claude", "model": "opus", "args": ["--effort", "high"]}]))]
+    pub agent: Option<Form<Agent>>,
+    /// The first message to the agent. The short form is its text.
+    #[schemars(extend("default" = null, "examples" = ["Make the tests pass", {"file": "prompts/review.md"}]))]
+    pub prompt: Option<Form<Prompt>>,
+    /// Whether the agent stays for a person to attach to, or runs its prompt and exits.
+    #[schemars(extend("default" = "interactive", "examples" = ["batch"]))]
+    pub mode: Option<Word<Mode>>,
+    /// What the agent may do without asking. By default `bypass` while egress is sealed, else `ask`.
+    #[schemars(extend("default" = "bypass", "examples" = ["ask"]))]
+    pub permissions: Option<Word<Permissions>>,
+    /// The git repository whose checkout is the agent's workspace. The short form is its path; `false` gives an
+    /// empty workspace that is kept.
+    #[schemars(extend("default" = {"path": ".", "branch": "clauderon/", "checkout": "clone"}, "examples" = [{"base": "main", "branch": "agents/"}, false]))]
+    pub repository: Option<Form<Repository>>,
+    /// Cache volumes by name. `cargo`, `sccache` and `npm` are known, the first two on by default; `false` turns
+    /// one off; an own one has a path.
+    #[schemars(extend("default" = {"cargo": true, "sccache": true}, "examples" = [{"npm": true, "next": {"path": "/workspace/.next/cache", "scope": "session"}}]))]
+    pub caches: Option<BTreeMap<Name, Option<Form<Cache>>>>,
+    /// Environment variables: a map, or a list of `NAME=VALUE`.
+    #[schemars(extend("default" = {}, "examples" = [{"RUST_LOG": "info"}, ["RUST_LOG=info"]]))]
+    pub environment: Option<Pairs>,
+    /// Mounts. The short form is `SOURCE:TARGET` or `SOURCE:TARGET:ro`. A source with `.`, `/` or `~` in front is a
+    /// path, seen from the manifest; a bare name is a named volume.
+    #[schemars(extend("default" = [], "examples" = [["./fixtures:/fixtures:ro", {"source": "data", "target": "/data"}]]))]
+    pub volumes: Option<Vec<Form<Volume>>>,
+    /// Limits of the container.
+    #[schemars(extend("default" = {"pids": 1024}, "examples" = [{"cpus": 2, "memory": "4GiB"}]))]
+    pub resources: Option<Form<Resources>>,
+    /// When the container is started again by itself: `no`, `always`, `unless-stopped`, `on-failure` or
+    /// `on-failure:N`. The default is that of interactive sessions; a batch session has `no`.
+    #[schemars(extend("default" = "on-failure:3", "examples" = ["unless-stopped"]))]
+    pub restart: Option<RestartText>,
+    /// Labels of the container: a map, or a list of `NAME=VALUE`.
+    #[schemars(extend("default" = {}, "examples" = [{"team": "shop"}]))]
+    pub labels: Option<Pairs>,
+    /// How the container reaches the world.
+    #[schemars(extend("default" = {"egress": "sealed"}, "examples" = [{"hosts": {"api.acme.lan": {"address": "10.0.0.5:8443", "ca": "certs/acme.pem"}}}]))]
+    pub proxy: Option<Form<Proxy>>,
+}
+
+impl Short for Settings {}
+
+/// A session of its own words, or its prompt.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(transparent)]
+pub struct Session(pub Settings);
+
+impl JsonSchema for Session {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        Settings::schema_name()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        generator.subschema_for::<Settings>()
+    }
+}
+
+impl Short for Session {
+    fn schemas(_: &mut SchemaGenerator) -> Vec<Schema> {
+        vec![json_schema!({"type": "string", "minLength": 1, "description": "The prompt."})]
+    }
+
+    fn from_text<E: Error>(text: &str) -> Result<Self, E> {
+        Ok(Self(Settings { prompt: Some(Form(Prompt::from_text(text)?)), ..Settings::default() }))
+    }
+}

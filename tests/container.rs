@@ -1,0 +1,185 @@
+//! The container of a real session, inspected by the engine's own client and tried from inside.
+
+use crate::support::world::{IMAGE, World, committing, docker, inspect};
+use serde_json::json;
+
+#[test]
+fn the_running_container_is_the_guides() {
+    let world = World::with_model(&json!({"turns": [{"when": "", "steps": [{"say": "All well."}]}]}));
+    world.manifest("sessions:\n  a: {prompt: Say hello}\n");
+    world.run(&["up", "--wait", "--yes"]).ok();
+    let container = inspect(&world.container("a"));
+    let host = &container["HostConfig"];
+    assert_eq!(host["NetworkMode"], "none");
+    assert_eq!(host["CapDrop"], json!(["ALL"]));
+    assert_eq!(host["SecurityOpt"], json!(["no-new-privileges"]));
+    assert_eq!(host["Init"], true);
+    assert_eq!(host["PidsLimit"], 1024);
+    assert_eq!(host["ExtraHosts"], json!(["host.docker.internal:127.0.0.1"]));
+    assert_eq!(container["Config"]["WorkingDir"], "/workspace");
+    let uid = rustix::process::getuid().as_raw();
+    let gid = rustix::process::getgid().as_raw();
+    assert_eq!(container["Config"]["User"], format!("{uid}:{gid}"));
+    assert_eq!(container["Config"]["Tty"], true);
+    let mounts: Vec<&str> = container["Mounts"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| it["Destination"].as_str().unwrap())
+        .collect();
+    for target in [
+        "/workspace",
+        "/workspace/.claude.json",
+        "/workspace/.cargo/registry",
+        "/workspace/.cargo/git",
+        "/workspace/.cache/sccache",
+        "/workspace/.clauderon/hooks",
+        "/etc/clauderon",
+        "/etc/claude-code",
+    ] {
+        assert!(mounts.contains(&target), "{target} is not mounted: {mounts:?}");
+    }
+    let volumes = docker(&["volume", "ls", "-q"]);
+    for volume in ["clauderon-cargo-registry", "clauderon-cargo-git", "clauderon-sccache"] {
+        assert!(volumes.lines().any(|line| line == volume), "{volume}");
+    }
+    let caches = ["/workspace/.cargo/registry", "/workspace/.cargo/git", "/workspace/.cache/sccache"];
+    for cache in caches {
+        world.run(&["exec", "a", "--", "touch", &format!("{cache}/.probe")]).ok();
+    }
+    let status = world.run(&["exec", "a", "--", "git", "status", "--porcelain"]).ok();
+    assert_eq!(status, "", "what the agent writes for itself is hidden");
+}
+
+#[test]
+fn a_sealed_container_reaches_nothing_but_the_proxy() {
+    let world = World::with_model(&json!({"turns": [{"when": "", "steps": [{"say": "All well."}]}]}));
+    world.manifest("sessions:\n  a: {prompt: Say hello}\n");
+    world.run(&["up", "--wait", "--yes"]).ok();
+    let listener = std::net::TcpListener::bind("0.0.0.0:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let direct = |target: &str| {
+        let script = format!("timeout 3 bash -c 'exec 3<>/dev/tcp/{target}'");
+        world.run(&["exec", "a", "--", "bash", "-c", &script]).code
+    };
+    for target in [format!("172.17.0.1/{port}"), "169.254.169.254/80".to_owned(), "1.1.1.1/53".to_owned()] {
+        assert_ne!(direct(&target), 0, "{target} was reached");
+    }
+    for url in [
+        format!("http://172.17.0.1:{port}/"),
+        format!("http://127.0.0.1:{port}/"),
+        format!("http://localhost:{port}/"),
+        "http://169.254.169.254/latest/meta-data".to_owned(),
+        format!("http://[::ffff:127.0.0.1]:{port}/"),
+    ] {
+        let script = format!("curl -s -o /dev/null -w '%{{http_code}}' --noproxy '' -m 5 '{url}'");
+        let code = world.run(&["exec", "a", "--", "bash", "-c", &script]).stdout;
+        assert_eq!(code, "403", "{url}");
+    }
+}
+
+#[test]
+fn an_open_session_is_on_the_bridge_and_its_hooks_arrive() {
+    let world = World::new();
+    world.manifest(
+        "proxy: {egress: open}\nenvironment: {CLAUDE_CODE_OAUTH_TOKEN: sk-ant-oat01-of-the-user}\nsessions: {a: hello}\n",
+    );
+    let refusal = world.run(&["up", "-d"]).fails(3);
+    assert!(refusal.contains("open network"), "{refusal}");
+    world.run(&["up", "--wait", "--yes"]).ok();
+    let container = inspect(&world.container("a"));
+    assert_eq!(container["HostConfig"]["NetworkMode"], "bridge");
+    assert_eq!(container["HostConfig"]["ExtraHosts"], json!(["host.docker.internal:host-gateway"]));
+    assert_eq!(container["HostConfig"]["CapDrop"], json!(["ALL"]));
+    assert_eq!(
+        world.run(&["exec", "a", "--", "printenv", "GH_TOKEN"]).code,
+        1,
+        "no placeholder without the proxy"
+    );
+    assert!(world.hooks("a").contains(&"SessionStart".to_owned()));
+}
+
+#[test]
+fn sessions_without_a_repository_and_volumes_of_the_project() {
+    let world = World::with_model(&json!({"turns": [{"when": "", "steps": [{"say": "All well."}]}]}));
+    world.manifest(
+        "repository: false\nvolumes: [\"data:/data\", \"./README.md:/readme:ro\"]\nsessions: {a: hello}\n",
+    );
+    world.run(&["up", "--wait", "--yes"]).ok();
+    let script = "touch /data/x && cat /readme && echo kept > /workspace/note && ! touch /readme";
+    world.run(&["exec", "a", "--", "bash", "-c", script]).ok();
+    let volume = format!("clauderon-{}-data", world.project);
+    world.run(&["down"]).ok();
+    assert_eq!(docker(&["volume", "ls", "-q", "--filter", &format!("name={volume}")]).trim(), volume);
+    let refusal = world.run(&["down", "--checkouts"]).fails(3);
+    assert!(refusal.contains("note"), "{refusal}");
+    world.run(&["up", "--wait"]).ok();
+    assert_eq!(world.run(&["exec", "a", "--", "cat", "/workspace/note"]).ok(), "kept\n");
+    world.run(&["down", "--volumes", "--checkouts", "--force"]).ok();
+    assert_eq!(docker(&["volume", "ls", "-q", "--filter", &format!("name={volume}")]), "");
+}
+
+#[test]
+fn a_built_image_is_built_once() {
+    let world = World::with_model(&json!({"turns": [{"when": "", "steps": [{"say": "All well."}]}]}));
+    world.write("agent/Dockerfile", &format!("FROM {IMAGE}\nARG COLOUR\nENV COLOUR=$COLOUR\n"));
+    world.manifest("build: {context: agent, args: {COLOUR: green}}\nsessions: {a: hello}\n");
+    let text = std::fs::read_to_string(world.root().join("clauderon.yaml")).unwrap();
+    world.write("clauderon.yaml", &text.replace(&format!("image: {IMAGE}\npull_policy: never\n"), ""));
+    world.run(&["up", "--wait", "--yes"]).ok();
+    assert_eq!(world.run(&["exec", "a", "--", "printenv", "COLOUR"]).ok(), "green\n");
+    let image = inspect(&world.container("a"))["Config"]["Image"].as_str().unwrap().to_owned();
+    let again = world.run(&["up", "-d"]);
+    assert!(again.stderr.contains("up to date"), "{}", again.stderr);
+    world.run(&["down"]).ok();
+    docker(&["rmi", &image]);
+}
+
+#[test]
+fn a_user_who_is_not_root_owns_all_that_is_made() {
+    let world = World::with_model(&committing());
+    world.manifest("caches: {cargo: {scope: session}}\nsessions: {a: {mode: batch, prompt: Greet}}\n");
+    let socket = std::fs::metadata("/var/run/docker.sock").unwrap();
+    let group = std::os::unix::fs::MetadataExt::gid(&socket).to_string();
+    let directory = world.root().parent().unwrap().to_owned();
+    assert!(
+        std::process::Command::new("chown")
+            .args(["-R", "4242:4242"])
+            .arg(&directory)
+            .status()
+            .unwrap()
+            .success()
+    );
+    let as_user = |args: &[&str]| {
+        let program = world.path("clauderon");
+        if !program.exists() {
+            std::fs::copy(env!("CARGO_BIN_EXE_clauderon"), &program).unwrap();
+        }
+        let output = std::process::Command::new("setpriv")
+            .args(["--reuid", "4242", "--regid", "4242", "--groups", &group])
+            .arg(program)
+            .args(args)
+            .current_dir(world.root())
+            .env("CLAUDERON_HOME", world.home())
+            .env("HOME", &directory)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    as_user(&["up", "--wait", "--yes"]);
+    as_user(&["wait", "a", "--for", "exited", "--timeout", "60s"]);
+    assert_eq!(inspect(&world.container("a"))["Config"]["User"], "4242:4242");
+    as_user(&["pull"]);
+    let shown = std::process::Command::new("git")
+        .args(["-c", "safe.directory=*", "show", "clauderon/a:greeting.txt"])
+        .current_dir(world.root())
+        .output()
+        .unwrap();
+    assert_eq!(String::from_utf8_lossy(&shown.stdout), "hello\n");
+    let foreign =
+        std::process::Command::new("find").arg(world.home()).args(["!", "-uid", "4242"]).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&foreign.stdout), "", "everything belongs to the user");
+    as_user(&["down", "--checkouts", "--volumes", "--force"]);
+    as_user(&["daemon", "stop"]);
+}
