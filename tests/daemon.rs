@@ -58,7 +58,9 @@ impl World {
     }
 
     fn command(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_clauderon"));
+        // So few open files that a daemon that is content with them starves.
+        let mut command = Command::new("sh");
+        command.args(["-c", "ulimit -Sn 256; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_clauderon")]);
         let nowhere = format!("unix://{}", self.directory.path().join("nowhere.sock").display());
         command.arg("daemon").env("CLAUDERON_HOME", self.home.path()).env("DOCKER_HOST", nowhere);
         command.env_remove("CLAUDERON_LOG").stdin(Stdio::null()).stdout(Stdio::null());
