@@ -142,6 +142,7 @@ impl Local<'_> {
 
     async fn session_facts(&self, desired: &Desired, checkout: CheckoutFacts) -> Result<SessionFacts, Error> {
         let image = self.images.get(&desired.image).cloned().unwrap_or_default();
+        images::require_architecture(&image)?;
         let probe = {
             let _alone = self.probing.lock().await;
             let user = format!("{}:{}", self.host.uid, self.host.gid);

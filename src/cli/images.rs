@@ -122,6 +122,21 @@ pub async fn probe(
     Ok(probe)
 }
 
+/// Refuses an image for another processor: the link that is mounted into it could not run.
+pub fn require_architecture(image: &ImageFacts) -> Result<(), Error> {
+    let ours = match std::env::consts::ARCH {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        other => other,
+    };
+    if image.architecture.is_empty() || image.architecture == ours {
+        return Ok(());
+    }
+    let (reference, theirs) = (&image.reference, &image.architecture);
+    Err(Error::failed(format!("the image `{reference}` is for {theirs}, this clauderon for {ours}"))
+        .hint(format!("use an image for {ours}")))
+}
+
 /// Refuses an image that lacks what a session cannot do without.
 pub fn require(image: &str, probe: &Probe, agent: &str) -> Result<(), Error> {
     let lacking = ["bash", "curl", agent, "mkdir", "chmod", "cat", "date"]
@@ -132,5 +147,20 @@ pub fn require(image: &str, probe: &Probe, agent: &str) -> Result<(), Error> {
             Err(Error::failed(format!("the image `{image}` has no `{program}`")).hint(of_program(program)))
         }
         None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_image_for_another_processor_is_refused() {
+        let image = |architecture: &str| ImageFacts {
+            architecture: architecture.to_owned(),
+            ..ImageFacts::default()
+        };
+        assert!(require_architecture(&image("s390x")).is_err());
+        assert!(require_architecture(&image("")).is_ok());
     }
 }

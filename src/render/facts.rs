@@ -37,6 +37,8 @@ pub struct ImageFacts {
     pub id: String,
     /// The environment that the image sets.
     pub environment: BTreeMap<String, String>,
+    /// The processor that it is for, in the engine's words, such as `amd64`; empty where it is not told.
+    pub architecture: String,
 }
 
 /// What running a probe in an image told; kept per image id.

@@ -112,7 +112,12 @@ pub fn image(reference: &str, image: models::ImageInspect) -> ImageFacts {
         .filter_map(|variable| variable.split_once('='))
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .collect();
-    ImageFacts { reference: reference.to_owned(), id: image.id.unwrap_or_default(), environment }
+    ImageFacts {
+        reference: reference.to_owned(),
+        id: image.id.unwrap_or_default(),
+        environment,
+        architecture: image.architecture.unwrap_or_default(),
+    }
 }
 
 /// An image reference in the two parts of a pull; a digest stays with the name.
