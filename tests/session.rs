@@ -169,7 +169,7 @@ fn a_killed_daemon_is_started_again_and_the_running_session_goes_on() {
     // An event while the daemon is away is spooled, not lost.
     let hook = "echo '{\"n\":1}' | /workspace/.clauderon/hooks/send_status.sh Notification";
     world.run(&["exec", "a", "--", "bash", "-c", hook]).ok();
-    world.run(&["up", "-d"]).ok();
+    world.run(&["ps"]).ok();
     eventually("the spooled event arrives", LONG, || heard() == count + 1);
     world.run(&["exec", "a", "--", "bash", "-c", hook]).ok();
     eventually("the socket works again", LONG, || heard() == count + 2);

@@ -1,14 +1,14 @@
 //! What nearly every command begins with: the manifest, the engine, one look at it.
 
 use super::remedy::engine_error;
-use super::{host, output};
+use super::{ground, host, output};
 use crate::backend::Backend;
 use crate::backend::docker::Docker;
 use crate::error::{Error, Kind};
 use crate::home::Home;
 use crate::manifest::project::{Project, Session};
 use crate::manifest::source;
-use crate::plan::observed::{Container, Observed};
+use crate::plan::observed::{Container, ContainerState, Observed};
 use crate::render::identity::{owner, session_id};
 use std::path::{Path, PathBuf};
 
@@ -92,6 +92,15 @@ pub async fn engine() -> Result<Engine, Error> {
     let docker = Docker::connect(&host::engine()).map_err(engine_error)?;
     let observed = docker.observe().await.map_err(engine_error)?;
     let owner = owner(rustix::process::getuid().as_raw(), home.path());
+    // Running sessions need the daemon: one that was killed comes back with the next command, whichever it is.
+    let runs = |container: &Container| {
+        container.state == ContainerState::Running && container.label("owner") == owner
+    };
+    if observed.containers.iter().any(runs)
+        && let Err(error) = ground::daemon(&home).await
+    {
+        output::say(&format!("warning: {error}"));
+    }
     Ok(Engine { docker, observed, owner, home })
 }
 
