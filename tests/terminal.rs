@@ -154,3 +154,27 @@ fn logs_follow_a_session() {
         "{both}"
     );
 }
+
+#[test]
+fn events_follow_what_comes() {
+    use std::io::BufRead;
+    let world = World::with_model(&json!({"turns": [{"when": "", "steps": [{"say": "All well here."}]}]}));
+    world.manifest("sessions: {a: {mode: batch, prompt: hello}}\n");
+    let mut follower =
+        world.command(&["events", "-f", "--format", "json"]).stdout(Stdio::piped()).spawn().unwrap();
+    let lines = std::io::BufReader::new(follower.stdout.take().unwrap()).lines();
+    world.run(&["up", "--wait", "--yes"]).ok();
+    let kinds = lines.map(|line| serde_json::from_str::<serde_json::Value>(&line.unwrap()).unwrap());
+    let mut seen: Vec<i64> = Vec::new();
+    let mut ended = false;
+    for event in kinds {
+        seen.push(event["seq"].as_i64().unwrap());
+        if event["type"] == "SessionEnd" {
+            ended = true;
+            break;
+        }
+    }
+    follower.kill().unwrap();
+    follower.wait().unwrap();
+    assert!(ended && seen.len() >= 4 && seen.is_sorted(), "{seen:?}");
+}
