@@ -160,8 +160,13 @@ fn events_follow_what_comes() {
     use std::io::BufRead;
     let world = World::with_model(&json!({"turns": [{"when": "", "steps": [{"say": "All well here."}]}]}));
     world.manifest("sessions: {a: {mode: batch, prompt: hello}}\n");
-    let mut follower =
-        world.command(&["events", "-f", "--format", "json"]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut follower = Command::new("timeout")
+        .args(["60", env!("CARGO_BIN_EXE_clauderon"), "events", "-f", "--format", "json"])
+        .current_dir(world.root())
+        .env("CLAUDERON_HOME", world.home())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
     let lines = std::io::BufReader::new(follower.stdout.take().unwrap()).lines();
     world.run(&["up", "--wait", "--yes"]).ok();
     let kinds = lines.map(|line| serde_json::from_str::<serde_json::Value>(&line.unwrap()).unwrap());
