@@ -9,6 +9,7 @@ mod container;
 mod daemon;
 mod errors;
 mod forward;
+mod levels;
 mod lifecycle;
 mod link;
 mod manifest;

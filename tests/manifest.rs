@@ -116,7 +116,7 @@ fn ten_faults_are_ten_diagnostics() {
     let text = fs::read_to_string(&repository().join("tests/manifest/invalid/ten-faults.yaml")).unwrap();
     let wrong = parse(&text).unwrap_err();
     assert_eq!(wrong.list.len(), 10, "{}", wrong.render(false));
-    let mut lines: Vec<usize> = wrong.list.iter().map(|diagnostic| diagnostic.line).collect();
+    let mut lines: Vec<usize> = wrong.list.iter().map(|diagnostic| diagnostic.place.line).collect();
     lines.dedup();
     assert_eq!(lines.len(), 10, "each on a line of its own");
 }
@@ -163,7 +163,7 @@ fn a_prompt_fits_one_argument_or_goes_by_standard_input() {
 #[test]
 fn a_byte_order_mark_shifts_no_place() {
     let wrong = parse("\u{feff}name: a\nmode: x\n").unwrap_err();
-    assert_eq!((wrong.list.len(), wrong.list[0].line, wrong.list[0].column), (1, 2, 7));
+    assert_eq!((wrong.list.len(), wrong.list[0].place.line, wrong.list[0].place.column), (1, 2, 7));
     assert!(parse("\u{feff}name: a\n").is_ok());
 }
 

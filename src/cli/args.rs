@@ -7,9 +7,10 @@ use std::path::PathBuf;
 #[derive(Debug, Parser)]
 #[command(name = "clauderon", version, max_term_width = 100, disable_help_subcommand = true)]
 pub struct Arguments {
-    /// The manifest; else `clauderon.yaml` here or above, up to the repository's root
+    /// The manifest; repeated, each lies above the one before. Else `clauderon.yaml` here or above, up to the
+    /// repository's root, and `clauderon.override.yaml` beside it
     #[arg(short = 'f', long, value_name = "FILE")]
-    pub file: Option<PathBuf>,
+    pub file: Vec<PathBuf>,
     /// What to do
     #[command(subcommand)]
     pub command: Command,
@@ -46,7 +47,7 @@ pub enum Command {
     /// Bring the agents' commits into the repository now
     Pull(Sessions),
     /// Check the manifest
-    Validate,
+    Validate(Validate),
     /// Print the manifest with every default filled in
     Config(Config),
     /// Print the JSON schema of the manifest
@@ -210,12 +211,34 @@ pub struct Sessions {
     pub sessions: Vec<String>,
 }
 
+/// `validate`.
+#[derive(Args, Debug)]
+pub struct Validate {
+    /// How to print what is wrong
+    #[arg(long, default_value = "text")]
+    pub format: ValidateFormat,
+}
+
+/// How `validate` prints what is wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ValidateFormat {
+    /// For people.
+    Text,
+    /// An array of `{severity, file, line, column, end_line, end_column, message, help, related}`.
+    Json,
+    /// Annotations of GitHub Actions.
+    Github,
+}
+
 /// `config`.
 #[derive(Args, Debug)]
 pub struct Config {
     /// How to print
     #[arg(long, default_value = "yaml")]
     pub format: ConfigFormat,
+    /// Say beside each value where it comes from
+    #[arg(long, conflicts_with = "format")]
+    pub origins: bool,
 }
 
 /// How `config` prints.

@@ -8,7 +8,7 @@ use crate::backend::docker::stream::{Input, Session};
 use crate::error::Error;
 use crate::plan::observed::ContainerState;
 use futures_util::StreamExt;
-use std::path::Path;
+use std::path::PathBuf;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -22,7 +22,7 @@ pub enum Target {
 }
 
 /// `clauderon attach`.
-pub async fn run(file: Option<&Path>, args: &Attach) -> Result<Code, Error> {
+pub async fn run(file: &[PathBuf], args: &Attach) -> Result<Code, Error> {
     let project = context::project(file)?;
     let engine = context::engine().await?;
     let container = engine.one(&project, &args.session)?;

@@ -1,15 +1,21 @@
 //! `validate`, `config` and `schema`: what needs no engine and no daemon.
 
-use super::args::{Config, ConfigFormat};
+use super::args::{Config, ConfigFormat, Validate, ValidateFormat};
 use super::{Code, context, output};
 use crate::error::Error;
-use crate::manifest::project::Project;
-use crate::manifest::{resolved, schema};
-use std::path::Path;
+use crate::manifest::diagnostic::Diagnostics;
+use crate::manifest::{origin, report, resolved, schema};
+use std::path::PathBuf;
 
 /// `clauderon validate`.
-pub fn validate(file: Option<&Path>) -> Result<Code, Error> {
-    let project = context::project(file)?;
+pub fn validate(file: &[PathBuf], args: &Validate) -> Result<Code, Error> {
+    let project = match context::load(file)? {
+        Ok(parsed) => parsed.project,
+        Err(diagnostics) => return told(&diagnostics, args.format),
+    };
+    if args.format == ValidateFormat::Json {
+        output::data("[]\n");
+    }
     let names: Vec<&str> = project.sessions.iter().map(|session| session.name.as_str()).collect();
     output::say(&format!(
         "{} is valid: project `{}`, sessions {}",
@@ -20,12 +26,30 @@ pub fn validate(file: Option<&Path>) -> Result<Code, Error> {
     Ok(0)
 }
 
+/// Faults in the form that was asked for: for programs they are data.
+fn told(diagnostics: &Diagnostics, format: ValidateFormat) -> Result<Code, Error> {
+    match format {
+        ValidateFormat::Text => return Err(context::invalid(diagnostics)),
+        ValidateFormat::Json => output::data(&format!("{:#}\n", report::to_json(diagnostics))),
+        ValidateFormat::Github => {
+            let here = std::env::current_dir().unwrap_or_default();
+            output::data(&report::to_github(diagnostics, &here));
+        }
+    }
+    Ok(2)
+}
+
 /// `clauderon config`.
-pub fn config(file: Option<&Path>, args: &Config) -> Result<Code, Error> {
-    let project = context::project(file)?;
+pub fn config(file: &[PathBuf], args: &Config) -> Result<Code, Error> {
+    let parsed = context::load(file)?.map_err(|diagnostics| context::invalid(&diagnostics))?;
+    if args.origins {
+        output::data(&origin::to_yaml(&parsed));
+        return Ok(0);
+    }
+    let project = parsed.project;
     match args.format {
         ConfigFormat::Yaml => output::data(&resolved::to_yaml(&project)),
-        ConfigFormat::Json => output::data(&json(&project)?),
+        ConfigFormat::Json => output::data(&format!("{:#}\n", resolved::to_value(&project))),
     }
     Ok(0)
 }
@@ -34,12 +58,4 @@ pub fn config(file: Option<&Path>, args: &Config) -> Result<Code, Error> {
 pub fn schema() -> Code {
     output::data(&format!("{:#}\n", schema::schema()));
     0
-}
-
-/// The resolved manifest as JSON: what its YAML says.
-fn json(project: &Project) -> Result<String, Error> {
-    let unprintable = |error: String| Error::failed("the manifest cannot be printed as JSON").because(error);
-    let value: serde_json::Value = serde_saphyr::from_str(&resolved::to_yaml(project))
-        .map_err(|error| unprintable(error.to_string()))?;
-    Ok(format!("{value:#}\n"))
 }

@@ -17,7 +17,11 @@ pub fn ask(home: &Home, project: &Project, sessions: &[&Session], yes: bool) -> 
     let path = approvals(home, project);
     let agreed: BTreeSet<String> =
         fs::read_to_string(&path).ok().and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
-    let asked: BTreeSet<String> = sessions.iter().flat_map(|session| taken(project, session)).collect();
+    let variable =
+        |name: &String| format!("the value of the variable `{name}`, from the environment or `.env`");
+    let variables = project.variables.iter().map(variable);
+    let asked: BTreeSet<String> =
+        sessions.iter().flat_map(|session| taken(project, session)).chain(variables).collect();
     let new: Vec<&String> = asked.difference(&agreed).collect();
     if new.is_empty() {
         return Ok(());

@@ -6,22 +6,19 @@ use crate::backend::Backend;
 use crate::backend::docker::Docker;
 use crate::error::{Error, Kind};
 use crate::home::Home;
+use crate::manifest::diagnostic::Diagnostics;
+use crate::manifest::parse::Parsed;
 use crate::manifest::project::{Project, Session};
 use crate::manifest::source;
 use crate::plan::observed::{Container, ContainerState, Observed};
 use crate::render::identity::{owner, session_id};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-/// The manifest's path, given or found.
-pub fn manifest_path(file: Option<&Path>) -> Result<PathBuf, Error> {
-    if let Some(file) = file {
-        return std::path::absolute(file).map_err(|error| {
-            Error::new(Kind::Usage, format!("`{}` is no path", file.display())).because(error)
-        });
-    }
+/// The manifest's files, given or found.
+pub fn manifests(named: &[PathBuf]) -> Result<Vec<PathBuf>, Error> {
     let here = std::env::current_dir()
         .map_err(|error| Error::failed("the working directory is gone").because(error))?;
-    source::discover(&here).map_err(unread)
+    source::select(named, &here).map_err(unread)
 }
 
 /// A manifest that is not there, or no text.
@@ -37,16 +34,23 @@ fn unread(error: source::Error) -> Error {
     }
 }
 
+/// The manifest, read and resolved, or why not.
+pub fn load(named: &[PathBuf]) -> Result<Result<Parsed, Diagnostics>, Error> {
+    match source::load_all(&manifests(named)?, host::user_manifest().as_deref()) {
+        Ok(parsed) => Ok(Ok(parsed)),
+        Err(source::LoadError::Invalid(diagnostics)) => Ok(Err(diagnostics)),
+        Err(source::LoadError::Unread(error)) => Err(unread(error)),
+    }
+}
+
 /// The project of the manifest, resolved.
-pub fn project(file: Option<&Path>) -> Result<Project, Error> {
-    let path = manifest_path(file)?;
-    source::load(&path).map_err(|error| match error {
-        source::LoadError::Invalid(diagnostics) => {
-            let text = diagnostics.render(output::colour());
-            Error::new(Kind::Usage, text.trim_end().to_owned())
-        }
-        source::LoadError::Unread(error) => unread(error),
-    })
+pub fn project(named: &[PathBuf]) -> Result<Project, Error> {
+    load(named)?.map(|parsed| parsed.project).map_err(|diagnostics| invalid(&diagnostics))
+}
+
+/// What is wrong with a manifest, as the error of a command.
+pub fn invalid(diagnostics: &Diagnostics) -> Error {
+    Error::new(Kind::Usage, diagnostics.render(output::colour()).trim_end().to_owned())
 }
 
 /// The sessions that a command line names, or all.

@@ -14,10 +14,10 @@ use crate::plan::up::down;
 use crate::render::mounts::cache_volumes;
 use crate::worktree;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::PathBuf;
 
 /// `clauderon down`.
-pub async fn run(file: Option<&Path>, args: &Down) -> Result<Code, Error> {
+pub async fn run(file: &[PathBuf], args: &Down) -> Result<Code, Error> {
     let project = context::project(file)?;
     let engine = context::engine().await?;
     let records = records(&engine, &project, args)?;

@@ -5,14 +5,14 @@ use super::context::Engine;
 use super::{Code, context, output, status};
 use crate::error::Error;
 use crate::store::{Event, Filter};
-use std::path::Path;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// How often a follower looks for more.
 const INTERVAL: Duration = Duration::from_millis(50);
 
 /// `clauderon events`.
-pub async fn run(file: Option<&Path>, args: &Events) -> Result<Code, Error> {
+pub async fn run(file: &[PathBuf], args: &Events) -> Result<Code, Error> {
     let engine = context::engine().await?;
     let ids = if args.all {
         None

@@ -7,10 +7,10 @@ use super::{Code, context, terminal};
 use crate::backend::docker::stream::Exec;
 use crate::error::Error;
 use crate::plan::observed::ContainerState;
-use std::path::Path;
+use std::path::PathBuf;
 
 /// `clauderon exec`.
-pub async fn run(file: Option<&Path>, args: Args) -> Result<Code, Error> {
+pub async fn run(file: &[PathBuf], args: Args) -> Result<Code, Error> {
     let project = context::project(file)?;
     let engine = context::engine().await?;
     let container = engine.one(&project, &args.session)?;

@@ -23,6 +23,12 @@ pub fn home() -> Result<Home, Error> {
     Ok(Home::at(strategy.data_dir().join("clauderon")))
 }
 
+/// The user's own manifest, below every project's.
+pub fn user_manifest() -> Option<PathBuf> {
+    let strategy = etcetera::choose_base_strategy().ok()?;
+    Some(strategy.config_dir().join("clauderon").join("clauderon.yaml"))
+}
+
 /// The facts that hold for a whole run.
 pub fn facts(home: &Home) -> HostFacts {
     HostFacts { system_roots: system_roots(), ..identity(home) }

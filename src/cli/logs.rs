@@ -5,10 +5,10 @@ use super::remedy::engine_error;
 use super::{Code, context, output};
 use crate::error::Error;
 use futures_util::StreamExt;
-use std::path::Path;
+use std::path::PathBuf;
 
 /// `clauderon logs`.
-pub async fn run(file: Option<&Path>, args: &Logs) -> Result<Code, Error> {
+pub async fn run(file: &[PathBuf], args: &Logs) -> Result<Code, Error> {
     let project = context::project(file)?;
     let engine = context::engine().await?;
     let containers = engine.chosen(&project, &args.sessions)?;

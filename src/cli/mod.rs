@@ -48,7 +48,7 @@ pub fn run(arguments: Arguments) -> i32 {
 }
 
 async fn dispatch(arguments: Arguments) -> Result<Code, crate::error::Error> {
-    let file = arguments.file.as_deref();
+    let file = arguments.file.as_slice();
     match arguments.command {
         Command::Up(args) => up::run(file, &args).await,
         Command::Plan(args) => up::plan(file, &args).await,
@@ -63,7 +63,7 @@ async fn dispatch(arguments: Arguments) -> Result<Code, crate::error::Error> {
         Command::Start(args) => stop::start(file, &args.sessions).await,
         Command::Restart(args) => stop::restart(file, &args.sessions).await,
         Command::Pull(args) => pull::run(file, &args.sessions).await,
-        Command::Validate => config::validate(file),
+        Command::Validate(args) => config::validate(file, &args),
         Command::Config(args) => config::config(file, &args),
         Command::Schema => Ok(config::schema()),
         Command::Daemon(args) => daemon::run(args).await,

@@ -4,14 +4,14 @@ use super::args::{Format, Ps};
 use super::status::{Status, statuses};
 use super::{Code, context, ground, output};
 use crate::error::Error;
-use std::path::Path;
+use std::path::PathBuf;
 
 /// `clauderon ps`.
-pub async fn run(file: Option<&Path>, args: &Ps) -> Result<Code, Error> {
+pub async fn run(file: &[PathBuf], args: &Ps) -> Result<Code, Error> {
     let project = match context::project(file) {
         Ok(project) => Some(project),
         // Outside a project, every session is shown.
-        Err(error) if file.is_none() && (args.all || context::manifest_path(None).is_err()) => {
+        Err(error) if file.is_empty() && (args.all || context::manifests(&[]).is_err()) => {
             drop(error);
             None
         }

@@ -2,10 +2,10 @@
 
 use super::{Code, context, ground, output};
 use crate::error::Error;
-use std::path::Path;
+use std::path::PathBuf;
 
 /// `clauderon pull`.
-pub async fn run(file: Option<&Path>, names: &[String]) -> Result<Code, Error> {
+pub async fn run(file: &[PathBuf], names: &[String]) -> Result<Code, Error> {
     let project = context::project(file)?;
     let sessions = context::chosen(&project, names)?;
     let engine = context::engine().await?;

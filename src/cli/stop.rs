@@ -8,25 +8,25 @@ use crate::backend::Backend;
 use crate::error::Error;
 use crate::plan::observed::Container;
 use futures_util::StreamExt;
-use std::path::Path;
+use std::path::PathBuf;
 
 /// `clauderon stop`.
-pub async fn stop(file: Option<&Path>, names: &[String]) -> Result<Code, Error> {
+pub async fn stop(file: &[PathBuf], names: &[String]) -> Result<Code, Error> {
     each(file, names, "Stopped", true, false).await
 }
 
 /// `clauderon start`.
-pub async fn start(file: Option<&Path>, names: &[String]) -> Result<Code, Error> {
+pub async fn start(file: &[PathBuf], names: &[String]) -> Result<Code, Error> {
     each(file, names, "Started", false, true).await
 }
 
 /// `clauderon restart`.
-pub async fn restart(file: Option<&Path>, names: &[String]) -> Result<Code, Error> {
+pub async fn restart(file: &[PathBuf], names: &[String]) -> Result<Code, Error> {
     each(file, names, "Restarted", true, true).await
 }
 
 async fn each(
-    file: Option<&Path>,
+    file: &[PathBuf],
     names: &[String],
     done: &str,
     stop: bool,

@@ -10,7 +10,7 @@ use crate::manifest::project::Project;
 use crate::plan::action::Plan;
 use crate::plan::up::{Options, up};
 use crate::render::desired::{Desired, desired};
-use std::path::Path;
+use std::path::PathBuf;
 
 /// Everything that a plan was made from.
 struct Planned {
@@ -22,7 +22,7 @@ struct Planned {
 }
 
 /// `clauderon up`.
-pub async fn run(file: Option<&Path>, args: &Up) -> Result<Code, Error> {
+pub async fn run(file: &[PathBuf], args: &Up) -> Result<Code, Error> {
     let project = context::project(file)?;
     let sessions = context::chosen(&project, &args.sessions)?;
     if !args.dry_run {
@@ -76,7 +76,7 @@ fn newest(engine: &Engine) -> Result<i64, Error> {
 }
 
 /// `clauderon plan`.
-pub async fn plan(file: Option<&Path>, args: &PlanArgs) -> Result<Code, Error> {
+pub async fn plan(file: &[PathBuf], args: &PlanArgs) -> Result<Code, Error> {
     let project = context::project(file)?;
     let planned = planned(&project, &args.sessions, false, None).await?;
     print_plan(&planned.plan, args.format);

@@ -12,14 +12,14 @@ use crate::plan::action::Plan;
 use crate::plan::observed::ContainerState;
 use crate::render::desired::Desired;
 use crate::store::Event;
-use std::path::Path;
+use std::path::PathBuf;
 use std::time::Duration;
 use tokio::time::Instant;
 
 const INTERVAL: Duration = Duration::from_millis(50);
 
 /// `clauderon wait`.
-pub async fn run(file: Option<&Path>, args: &Wait) -> Result<Code, Error> {
+pub async fn run(file: &[PathBuf], args: &Wait) -> Result<Code, Error> {
     let project = context::project(file)?;
     let mut engine = context::engine().await?;
     let id = engine.id(&project, &args.session);

@@ -1,5 +1,6 @@
 //! Pure. What is wrong with a manifest, each fault with its place, and how all of them look in a terminal.
 
+use std::cell::Cell;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -11,7 +12,7 @@ const MAX_SHOWN: usize = 100;
 /// Characters of a user's own text that a message repeats.
 const MAX_QUOTED: usize = 60;
 
-/// A fault at a place of the text, not yet tied to a file.
+/// A fault at a place of one text, not yet tied to a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
     /// The bytes it concerns.
@@ -20,12 +21,25 @@ pub struct Fault {
     pub message: String,
     /// What to do about it.
     pub help: Option<String>,
+    /// The other party, where two are at odds.
+    pub other: Option<Other>,
+}
+
+/// The other party of a fault.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Other {
+    /// Which text it stands in; `None` is that of the fault.
+    pub text: Option<usize>,
+    /// Its bytes.
+    pub span: Range<usize>,
+    /// What it is, such as `first here`.
+    pub label: String,
 }
 
 impl Fault {
     /// A fault without a remedy.
     pub fn new(span: Range<usize>, message: impl Into<String>) -> Self {
-        Self { span, message: message.into(), help: None }
+        Self { span, message: message.into(), help: None, other: None }
     }
 
     /// Adds the remedy.
@@ -34,51 +48,87 @@ impl Fault {
         self.help = Some(help.into());
         self
     }
+
+    /// Adds the other party, in the same text.
+    #[must_use]
+    pub fn other(mut self, span: Range<usize>, label: impl Into<String>) -> Self {
+        self.other = Some(Other { text: None, span, label: label.into() });
+        self
+    }
 }
 
-/// A fault in a file.
+/// A place in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Diagnostic {
-    /// The manifest.
+pub struct Place {
+    /// Which of the texts.
+    pub text: usize,
+    /// The file.
     pub file: PathBuf,
     /// The line, from 1.
     pub line: usize,
     /// The column in characters, from 1.
     pub column: usize,
-    /// The bytes it concerns.
+    /// The bytes.
     pub span: Range<usize>,
+    /// Where it ends, as a line and a column.
+    pub end: (usize, usize),
+}
+
+/// A fault in a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// Where.
+    pub place: Place,
     /// What is wrong.
     pub message: String,
     /// What to do about it.
     pub help: Option<String>,
+    /// Where the other party stands, and what it is.
+    pub other: Option<(Place, String)>,
 }
 
-/// All that is wrong with one manifest, in the order of its lines.
+/// All that is wrong with one manifest, file by file in the order of their lines.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostics {
-    /// The manifest's text.
-    pub text: String,
+    /// The files and their texts.
+    pub texts: Vec<(PathBuf, String)>,
     /// The faults; never empty.
     pub list: Vec<Diagnostic>,
 }
 
 impl Diagnostics {
-    /// Ties faults to a file and its text, sorted by place.
-    pub fn new(file: &Path, text: &str, mut faults: Vec<Fault>) -> Self {
-        faults.sort_by(|a, b| {
-            (a.span.start, a.span.end, &a.message).cmp(&(b.span.start, b.span.end, &b.message))
+    /// Ties the faults of one text to its file.
+    pub fn new(file: &Path, text: &str, faults: Vec<Fault>) -> Self {
+        let faults = faults.into_iter().map(|fault| (0, fault)).collect();
+        Self::of(vec![(file.to_owned(), text.to_owned())], faults)
+    }
+
+    /// Ties faults, each with the number of its text, to files, sorted by place.
+    pub fn of(texts: Vec<(PathBuf, String)>, mut faults: Vec<(usize, Fault)>) -> Self {
+        faults.sort_by(|(a_text, a), (b_text, b)| {
+            (a_text, a.span.start, a.span.end, &a.message).cmp(&(
+                b_text,
+                b.span.start,
+                b.span.end,
+                &b.message,
+            ))
         });
         faults.dedup();
-        let mut lines = Lines::new(text);
+        let lines: Vec<Lines> = texts.iter().map(|(_, text)| Lines::new(text)).collect();
+        let place = |text: usize, span: Range<usize>| {
+            let ((line, column), end) = (lines[text].place(span.start), lines[text].place(span.end));
+            Place { text, file: texts[text].0.clone(), line, column, span, end }
+        };
         let list = faults
             .into_iter()
-            .map(|fault| {
-                let (line, column) = lines.place(fault.span.start);
-                let Fault { span, message, help } = fault;
-                Diagnostic { file: file.to_owned(), line, column, span, message, help }
+            .map(|(text, Fault { span, message, help, other })| Diagnostic {
+                place: place(text, span),
+                message,
+                help,
+                other: other.map(|other| (place(other.text.unwrap_or(text), other.span), other.label)),
             })
             .collect();
-        Self { text: text.to_owned(), list }
+        Self { texts, list }
     }
 
     /// All faults as a person reads them: message, `file:line:column`, the source line underlined, the remedy.
@@ -98,47 +148,73 @@ impl Diagnostics {
     }
 
     fn render_one(&self, diagnostic: &Diagnostic, renderer: &Renderer) -> String {
-        let (start, line) = self.line_around(diagnostic.span.start);
-        let from = diagnostic.span.start - start;
-        let to = diagnostic.span.end.saturating_sub(start).clamp(from, line.len().max(from));
-        let path = diagnostic.file.to_string_lossy();
-        let snippet = Snippet::source(line)
-            .line_start(diagnostic.line)
-            .path(path.as_ref())
-            .annotation(AnnotationKind::Primary.span(from..to));
-        let mut report = vec![Level::ERROR.primary_title(diagnostic.message.as_str()).element(snippet)];
+        let place = &diagnostic.place;
+        let mut snippet = self.snippet(place).annotation(AnnotationKind::Primary.span(self.within(place)));
+        let mut apart = None;
+        if let Some((other, label)) = &diagnostic.other {
+            let annotation = AnnotationKind::Context.span(self.within(other)).label(label.as_str());
+            if (other.text, other.line) == (place.text, place.line) {
+                snippet = snippet.annotation(annotation);
+            } else {
+                apart = Some(self.snippet(other).annotation(annotation));
+            }
+        }
+        let mut group = Level::ERROR.primary_title(diagnostic.message.as_str()).element(snippet);
+        if let Some(apart) = apart {
+            group = group.element(apart);
+        }
+        let mut report = vec![group];
         if let Some(help) = &diagnostic.help {
             report.push(Group::with_title(Level::HELP.secondary_title(help.as_str())));
         }
         renderer.render(&report)
     }
 
-    /// The line that holds a byte, and where it starts.
-    fn line_around(&self, at: usize) -> (usize, &str) {
-        let start = self.text[..at].rfind('\n').map_or(0, |newline| newline + 1);
-        let end = self.text[at..].find('\n').map_or(self.text.len(), |length| at + length);
-        (start, self.text[start..end].trim_end_matches('\r'))
+    fn snippet(&self, place: &Place) -> Snippet<'_, annotate_snippets::Annotation<'_>> {
+        let path = self.texts[place.text].0.to_string_lossy();
+        Snippet::source(self.line_around(place).1).line_start(place.line).path(path)
+    }
+
+    /// The bytes of a place within its line.
+    fn within(&self, place: &Place) -> Range<usize> {
+        let (start, line) = self.line_around(place);
+        let from = place.span.start - start;
+        from..place.span.end.saturating_sub(start).clamp(from, line.len().max(from))
+    }
+
+    /// The line that holds a place, and where it starts.
+    fn line_around(&self, place: &Place) -> (usize, &str) {
+        let (text, at) = (self.texts[place.text].1.as_str(), place.span.start);
+        let start = text[..at].rfind('\n').map_or(0, |newline| newline + 1);
+        let end = text[at..].find('\n').map_or(text.len(), |length| at + length);
+        (start, text[start..end].trim_end_matches('\r'))
     }
 }
 
-/// Counts lines and columns, going forward only.
+/// Where the lines of a text begin, and the place that was asked for last: a long line is not counted anew each time.
 struct Lines<'a> {
     text: &'a str,
-    line: usize,
-    start: usize,
+    starts: Vec<usize>,
+    last: Cell<(usize, usize)>,
 }
 
 impl<'a> Lines<'a> {
     fn new(text: &'a str) -> Self {
-        Self { text, line: 1, start: 0 }
+        let starts = text.match_indices('\n').map(|(at, _)| at + 1);
+        Self { text, starts: std::iter::once(0).chain(starts).collect(), last: Cell::new((0, 1)) }
     }
 
-    fn place(&mut self, at: usize) -> (usize, usize) {
-        while let Some(length) = self.text[self.start..at].find('\n') {
-            self.start += length + 1;
-            self.line += 1;
-        }
-        (self.line, self.text[self.start..at].chars().count() + 1)
+    /// Line and column of a byte, from 1.
+    fn place(&self, at: usize) -> (usize, usize) {
+        let line = self.starts.partition_point(|start| *start <= at);
+        let start = self.starts[line - 1];
+        let (from, before) = match self.last.get() {
+            (last, column) if (start..=at).contains(&last) => (last, column),
+            _ => (start, 1),
+        };
+        let column = before + self.text[from..at].chars().count();
+        self.last.set((at, column));
+        (line, column)
     }
 }
 
@@ -170,7 +246,7 @@ mod tests {
         let text = "a: 1\nü: {é: 2}\n";
         let at = text.find('é').unwrap();
         let all = Diagnostics::new(Path::new("/p/c.yaml"), text, vec![Fault::new(at..at + 2, "wrong")]);
-        assert_eq!((all.list[0].line, all.list[0].column), (2, 5));
+        assert_eq!((all.list[0].place.line, all.list[0].place.column, all.list[0].place.end), (2, 5, (2, 6)));
         let shown = all.render(false);
         assert!(shown.contains("/p/c.yaml:2:5"), "{shown}");
         assert!(shown.contains("ü: {é: 2}"), "{shown}");

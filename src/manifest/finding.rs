@@ -35,22 +35,24 @@ pub struct Finding {
     pub at_key: bool,
     /// What is wrong.
     pub wrong: Wrong,
+    /// The path of the other party, where two are at odds, and what it is.
+    pub other: Option<Box<(Vec<String>, String)>>,
 }
 
 impl Finding {
     /// A fault of a value.
     pub fn new(path: Vec<String>, message: impl Into<String>) -> Self {
-        Self { path, at_key: false, wrong: Wrong::new(message) }
+        Self { path, at_key: false, wrong: Wrong::new(message), other: None }
     }
 
     /// A fault of a key.
     pub fn key(path: Vec<String>, wrong: Wrong) -> Self {
-        Self { path, at_key: true, wrong }
+        Self { path, at_key: true, wrong, other: None }
     }
 
     /// A fault of a value, from what is known of the value alone.
     pub fn value(path: Vec<String>, wrong: Wrong) -> Self {
-        Self { path, at_key: false, wrong }
+        Self { path, at_key: false, wrong, other: None }
     }
 
     /// Adds the remedy.
@@ -60,12 +62,23 @@ impl Finding {
         self
     }
 
+    /// Adds the other party.
+    #[must_use]
+    pub fn other(mut self, path: Vec<String>, label: impl Into<String>) -> Self {
+        self.other = Some(Box::new((path, label.into())));
+        self
+    }
+
     /// Finds its place.
     pub fn place(self, tree: &Node) -> Fault {
         let span = match self.path.split_last() {
             Some((key, parent)) if self.at_key => tree.key_place(parent, key),
             _ => tree.place(&self.path),
         };
-        Fault { span, message: self.wrong.message, help: self.wrong.help }
+        let fault = Fault { span, message: self.wrong.message, help: self.wrong.help, other: None };
+        match self.other {
+            Some(other) => fault.other(tree.named_place(&other.0), other.1),
+            None => fault,
+        }
     }
 }

@@ -1,5 +1,5 @@
-//! Pure. One level of defaults (the project's, a session's; later a user's or an override's), settled: each value
-//! checked and final in itself, paths absolute, short forms gone. Levels then merge without a way to fail.
+//! Pure. One level of settings (a file's defaults or one of its sessions), settled: each value checked and final in
+//! itself, paths absolute, short forms gone. Levels then merge without a way to fail.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -11,6 +11,8 @@ use super::project::{
 /// What one level says; nothing where it is silent.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Level {
+    /// Whether the session is turned off; a map turns it on again.
+    pub off: Option<bool>,
     /// The image or its build: one takes the place of the other.
     pub image: Option<Image>,
     /// When the image is pulled.
@@ -24,7 +26,7 @@ pub struct Level {
     /// What the agent may do.
     pub permissions: Option<Permissions>,
     /// The repository.
-    pub repository: Option<Repository>,
+    pub repository: Repository,
     /// Caches by name.
     pub caches: BTreeMap<String, Cache>,
     /// Environment variables.
@@ -56,20 +58,15 @@ pub struct Agent {
     pub model: Option<String>,
     /// Further arguments.
     pub args: Option<Vec<String>>,
+    /// Whether another kind below was replaced: nothing shines through any more.
+    pub replaces: bool,
 }
 
 /// A repository, as far as a level names it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Repository {
-    /// None.
-    Off,
-    /// One.
-    On(Checkout),
-}
-
-/// What is said of a checkout.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Checkout {
+pub struct Repository {
+    /// Whether there is none; a map or a path turns it on again.
+    pub off: Option<bool>,
     /// A path inside the repository.
     pub path: Option<PathBuf>,
     /// Where a new branch starts.
@@ -96,13 +93,14 @@ impl Level {
     #[must_use]
     pub fn over(self, lower: &Level) -> Level {
         Level {
+            off: self.off.or(lower.off),
             image: self.image.or_else(|| lower.image.clone()),
             pull_policy: self.pull_policy.or(lower.pull_policy),
             agent: self.agent.over(&lower.agent),
             prompt: self.prompt.or_else(|| lower.prompt.clone()),
             mode: self.mode.or(lower.mode),
             permissions: self.permissions.or(lower.permissions),
-            repository: over_repository(self.repository, lower.repository.as_ref()),
+            repository: self.repository.over(&lower.repository),
             caches: over_each(self.caches, &lower.caches, Cache::over),
             environment: over_each(self.environment, &lower.environment, |own, _| own),
             volumes: over_each(self.volumes, &lower.volumes, |own, _| own),
@@ -121,13 +119,15 @@ impl Agent {
     /// Another kind replaces the whole map: models and arguments are of one agent only.
     fn over(self, lower: &Agent) -> Agent {
         let kind = |agent: &Agent| agent.kind.unwrap_or(AgentKind::Claude);
-        if self.kind.is_some() && kind(&self) != kind(lower) {
-            return self;
+        if self.replaces || (self.kind.is_some() && *lower != Agent::default() && kind(&self) != kind(lower))
+        {
+            return Agent { replaces: true, ..self };
         }
         Agent {
             kind: self.kind.or(lower.kind),
             model: self.model.or_else(|| lower.model.clone()),
             args: self.args.or_else(|| lower.args.clone()),
+            replaces: lower.replaces,
         }
     }
 }
@@ -142,16 +142,16 @@ impl Cache {
     }
 }
 
-fn over_repository(own: Option<Repository>, lower: Option<&Repository>) -> Option<Repository> {
-    let Some(own) = own else { return lower.cloned() };
-    let (Repository::On(own), Some(Repository::On(lower))) = (&own, lower) else { return Some(own) };
-    let (own, lower) = (own.clone(), lower.clone());
-    Some(Repository::On(Checkout {
-        path: own.path.or(lower.path),
-        base: own.base.or(lower.base),
-        branch: own.branch.or(lower.branch),
-        copy: own.copy.or(lower.copy),
-    }))
+impl Repository {
+    fn over(self, lower: &Repository) -> Repository {
+        Repository {
+            off: self.off.or(lower.off),
+            path: self.path.or_else(|| lower.path.clone()),
+            base: self.base.or_else(|| lower.base.clone()),
+            branch: self.branch.or_else(|| lower.branch.clone()),
+            copy: self.copy.or_else(|| lower.copy.clone()),
+        }
+    }
 }
 
 fn over_host(own: Host, lower: &Host) -> Host {
@@ -179,29 +179,31 @@ mod tests {
     use super::*;
 
     fn agent(kind: Option<AgentKind>, model: Option<&str>) -> Agent {
-        Agent { kind, model: model.map(str::to_owned), args: None }
+        Agent { kind, model: model.map(str::to_owned), ..Agent::default() }
     }
 
     #[test]
     fn another_kind_of_agent_replaces_the_whole_map() {
         let lower = agent(None, Some("opus"));
-        assert_eq!(agent(Some(AgentKind::Codex), None).over(&lower), agent(Some(AgentKind::Codex), None));
-        assert_eq!(
-            agent(Some(AgentKind::Claude), None).over(&lower),
-            agent(Some(AgentKind::Claude), Some("opus"))
-        );
+        let (claude, codex) = (Some(AgentKind::Claude), Some(AgentKind::Codex));
+        assert_eq!(agent(codex, None).over(&lower), Agent { replaces: true, ..agent(codex, None) });
+        assert_eq!(agent(claude, None).over(&lower), agent(claude, Some("opus")));
         assert_eq!(agent(None, Some("sonnet")).over(&lower), agent(None, Some("sonnet")));
+        let back = agent(claude, None).over(&agent(codex, None));
+        assert_eq!(back.over(&lower).model, None, "what codex replaced does not come back with claude");
     }
 
     #[test]
     fn a_repository_can_be_turned_off_and_on_again() {
-        let on = |base: &str| Repository::On(Checkout { base: Some(base.to_owned()), ..Checkout::default() });
-        let off = Repository::Off;
-        assert_eq!(over_repository(Some(off.clone()), Some(&on("main"))), Some(off.clone()));
-        assert_eq!(over_repository(Some(on("dev")), Some(&off)), Some(on("dev")));
-        assert_eq!(over_repository(None, Some(&off)), Some(off));
-        let empty = Repository::On(Checkout::default());
-        assert_eq!(over_repository(Some(empty), Some(&on("main"))), Some(on("main")));
+        let said = |off: Option<bool>, base: Option<&str>| Repository {
+            off,
+            base: base.map(str::to_owned),
+            ..Repository::default()
+        };
+        let off = said(Some(true), None).over(&said(Some(false), Some("main")));
+        assert_eq!(off.off, Some(true));
+        assert_eq!(said(None, None).over(&off), off);
+        assert_eq!(said(Some(false), None).over(&off), said(Some(false), Some("main")));
     }
 
     #[test]

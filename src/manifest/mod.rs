@@ -1,14 +1,19 @@
 //! From the bytes of a manifest to a resolved `Project`, or to diagnostics that name every fault and its place.
-//! Pure but for `source`: text → `tree` → `written` types → settled `level`s, merged → `project`.
+//! Pure but for `source`: each text → `tree` → `written` types → settled `level`s, a `layer`; the layers merged → `project`.
 
 pub mod branch;
 pub mod check;
+pub mod collide;
 pub mod diagnostic;
+pub mod dotenv;
 mod expected;
 pub mod finding;
 pub mod form;
 pub mod host;
+pub mod interpolate;
+pub mod layer;
 pub mod level;
+pub mod origin;
 pub mod pairs;
 pub mod parse;
 pub mod path;
@@ -17,12 +22,14 @@ pub mod project;
 pub mod prune;
 pub mod read;
 pub mod reference;
+pub mod report;
 pub mod resolve;
 pub mod resolved;
 pub mod scalar;
 pub mod schema;
 pub mod settle;
 pub mod source;
+pub mod spot;
 pub mod suggest;
 pub mod tree;
 pub mod written;

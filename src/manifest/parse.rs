@@ -1,23 +1,32 @@
-//! Pure. The way from text to `Project`: tree, typed manifest, settled levels, merged and resolved sessions.
-//! The schema is asked only when something is wrong, for then every fault is wanted.
+//! Pure. The way from the files of a manifest to a `Project`: each file a layer, the layers merged from the lowest to
+//! the highest, the sessions resolved, the rules that need the whole picture held against them.
 
-use std::collections::BTreeMap;
-use std::path::Path;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
-use super::check::check;
-use super::diagnostic::{Diagnostics, Fault, quoted};
-use super::finding::{Finding, Wrong};
+use indexmap::IndexMap;
+
+use super::collide::branches;
+use super::diagnostic::{Diagnostics, Fault, Other};
+use super::finding::Wrong;
+use super::layer::{Layer, Role, Text, World};
 use super::level::Level;
-use super::prepare::prepare;
-use super::project::{Project, Repository, Session};
-use super::prune::{Pruned, prune};
-use super::read::{Manifest, read};
+use super::project::Project;
 use super::resolve::{Broken, resolve};
-use super::settle::{Surroundings, settle};
-use super::tree::Node;
-use super::yaml;
+use super::settle::Surroundings;
+use super::spot::{Spot, best, found};
 
-/// Reads, checks and resolves a manifest. `file` is absolute; `files` reads the prompts that it names.
+/// A manifest that was understood, with the layers that it came from.
+pub struct Parsed {
+    /// What it declares.
+    pub project: Project,
+    /// Its files, from the lowest to the highest.
+    pub layers: Vec<Layer>,
+    /// What those say.
+    pub texts: Vec<Text>,
+}
+
+/// Reads, checks and resolves a manifest of one file. `file` is absolute; `files` reads the prompts that it names.
 /// There is no home directory here: see `parse_in` for one.
 pub fn parse(
     file: &Path,
@@ -28,125 +37,110 @@ pub fn parse(
     parse_in(file, text, &Surroundings { root, home: None, files })
 }
 
-/// Reads, checks and resolves a manifest that stands at `file`, in the given surroundings.
+/// Reads, checks and resolves a manifest of one file in the given surroundings, where no variable is set.
 pub fn parse_in(file: &Path, text: &str, around: &Surroundings<'_>) -> Result<Project, Diagnostics> {
-    let mut tree = match yaml::read(text) {
-        Ok(tree) => tree,
-        Err(fault) => return Err(Diagnostics::new(file, text, vec![fault])),
-    };
-    let mut faults = prepare(&mut tree, text);
-    let (manifest, mut findings, pruned) = understand(&tree);
-    let known = findings.len();
-    let project = manifest.map(|manifest| build(file, &manifest, around, &tree, &mut findings));
-    findings.iter_mut().skip(known).for_each(|finding| pruned.restore(&mut finding.path));
-    faults.extend(findings.into_iter().map(|finding| finding.place(&tree)));
-    match project {
-        Some(project) if faults.is_empty() => Ok(project),
-        _ => Err(Diagnostics::new(file, text, with_a_fault(faults))),
-    }
+    let files = |_: &Path, path: &Path| (around.files)(path);
+    let world = World { root: around.root, home: around.home, files: &files, variables: &|_, _| None };
+    parse_all(vec![Text::new(file, text)], &world).map(|parsed| parsed.project)
 }
 
-/// A refusal always says why, even one that no rule has words for.
-fn with_a_fault(mut faults: Vec<Fault>) -> Vec<Fault> {
+/// Reads, checks and resolves a manifest of several files, given from the lowest to the highest.
+pub fn parse_all(texts: Vec<Text>, world: &World<'_>) -> Result<Parsed, Diagnostics> {
+    let mut layers: Vec<Layer> = texts.iter().map(|text| Layer::read(text, world)).collect();
+    let (project, mut faults) = build(&layers, &texts, world);
+    for (index, layer) in layers.iter_mut().enumerate() {
+        faults.extend(layer.faults().into_iter().map(|fault| (index, fault)));
+    }
     if faults.is_empty() {
-        faults.push(Fault::new(0..0, "the manifest is not understood"));
+        return Ok(Parsed { project, layers, texts });
     }
-    faults
+    Err(Diagnostics::of(texts.into_iter().map(|text| (text.file, text.text)).collect(), faults))
 }
 
-/// The typed manifest. When something is wrong with it: all that is, and what remains without the faulty parts,
-/// so that the rules can still be held against the rest.
-fn understand(tree: &Node) -> (Option<Manifest>, Vec<Finding>, Pruned) {
-    let first = match read(tree.to_value()) {
-        Ok(manifest) => return (Some(manifest), Vec::new(), Pruned::default()),
-        Err(first) => first,
-    };
-    let mut value = tree.to_value();
-    let mut findings = check(&value);
-    if findings.is_empty() {
-        findings.push(first);
-    }
-    let pruned = prune(&mut value, &findings);
-    (read(value).ok(), findings, pruned)
-}
-
-/// Settles every level, then merges and resolves the sessions in which nothing is wrong so far.
-fn build(
-    file: &Path,
-    manifest: &Manifest,
-    around: &Surroundings<'_>,
-    tree: &Node,
-    findings: &mut Vec<Finding>,
-) -> Project {
-    let defaults = settle(&manifest.defaults, &[], around, findings);
-    let levels: Vec<(&str, Level)> = match &manifest.sessions {
-        None => vec![("default", Level::default())],
-        Some(sessions) => sessions
-            .iter()
-            .map(|(name, settings)| {
-                let base = ["sessions".to_owned(), name.0.clone()];
-                (name.0.as_str(), settle(settings, &base, around, findings))
-            })
-            .collect(),
-    };
-    let sound: Vec<bool> = levels.iter().map(|(name, _)| is_sound(name, findings)).collect();
+/// Merges the layers and resolves the sessions in which nothing is wrong so far.
+fn build(layers: &[Layer], texts: &[Text], world: &World<'_>) -> (Project, Vec<(usize, Fault)>) {
+    let (defaults, levels) = merge(layers);
+    let mut faults = Vec::new();
     let mut sessions = Vec::new();
-    for ((name, level), _) in levels.into_iter().zip(sound).filter(|(_, sound)| *sound) {
-        let (session, broken) = resolve(name, level.over(&defaults), around);
-        let place = |rule: Broken| Finding::value(best_path(tree, name, &rule.keys), rule.wrong);
-        findings.extend(broken.into_iter().map(place));
+    let sound = |name: &&str| layers.iter().all(|layer| layer.is_sound(name));
+    for name in levels.keys().map(String::as_str).filter(sound) {
+        let level = levels[name].clone();
+        if level.off == Some(true) {
+            continue;
+        }
+        let (session, broken) = resolve(name, level.over(&defaults), world.root);
+        faults.extend(broken.into_iter().map(|rule| place(rule, layers, name)));
         sessions.push(session);
     }
-    branches(&sessions, tree, findings);
-    let name = manifest.name.as_ref().map_or_else(|| fitting_name(around.root), |name| name.0.clone());
-    Project { name, root: around.root.to_owned(), file: file.to_owned(), sessions }
+    faults.extend(branches(&sessions).into_iter().map(|(name, rule)| place(rule, layers, &name)));
+    faults.extend(nobody(layers, &levels));
+    let named = layers.iter().rev().find_map(|layer| layer.name.clone());
+    let project = Project {
+        name: named.unwrap_or_else(|| fitting_name(world.root)),
+        root: world.root.to_owned(),
+        file: manifest(texts),
+        variables: variables(layers),
+        sessions,
+    };
+    (project, faults)
 }
 
-/// Whether nothing is wrong with a session or with what it inherits.
-fn is_sound(name: &str, findings: &[Finding]) -> bool {
-    findings.iter().all(|finding| match finding.path.as_slice() {
-        [key, other, ..] if key == "sessions" => other != name,
-        [key, ..] => key == "name" || key.starts_with("x-"),
-        [] => false,
-    })
-}
-
-/// The first path that the manifest has: in the session, among the defaults, at last the session itself.
-fn best_path(tree: &Node, session: &str, keys: &[Vec<String>]) -> Vec<String> {
-    let own = vec!["sessions".to_owned(), session.to_owned()];
-    let in_session = keys.iter().map(|keys| [own.as_slice(), keys].concat());
-    in_session.chain(keys.iter().cloned()).find(|path| tree.has(path)).unwrap_or(own)
-}
-
-/// No two sessions work on one branch, nor on branches that git cannot keep beside each other.
-fn branches(sessions: &[Session], tree: &Node, findings: &mut Vec<Finding>) {
-    let mut taken: BTreeMap<(&Path, &str), &str> = BTreeMap::new();
-    let keys = [vec!["repository".to_owned(), "branch".to_owned()]];
-    for session in sessions {
-        let Some(Repository { path, branch, .. }) = &session.repository else { continue };
-        let clash = taken
-            .iter()
-            .find(|((other_path, other), _)| *other_path == path.as_path() && collide(other, branch));
-        if let Some(((_, other_branch), other)) = clash {
-            let (name, other) = (quoted(&session.name), quoted(other));
-            let wrong = if other_branch == branch {
-                Wrong::new(format!("the sessions {other} and {name} work on one branch, {}", quoted(branch)))
-            } else {
-                let (one, two) = (quoted(other_branch), quoted(branch));
-                Wrong::new(format!("git cannot keep {one} of {other} and {two} of {name} beside each other"))
-            };
-            let wrong = wrong.help("a branch that ends in `/` has the session's name added");
-            findings.push(Finding::value(best_path(tree, &session.name, &keys), wrong));
-        } else {
-            taken.insert((path, branch), &session.name);
+/// The defaults and the sessions of all layers together, the sessions in the order in which they are first named.
+fn merge(layers: &[Layer]) -> (Level, IndexMap<String, Level>) {
+    let mut defaults = Level::default();
+    let mut sessions: IndexMap<String, Level> = IndexMap::new();
+    for layer in layers {
+        defaults = layer.defaults.clone().over(&defaults);
+        for (name, level) in &layer.sessions {
+            let lower = sessions.entry(name.clone()).or_default();
+            *lower = level.clone().over(lower);
         }
     }
+    if sessions.is_empty() {
+        sessions.insert("default".to_owned(), Level::default());
+    }
+    (defaults, sessions)
 }
 
-/// Whether two branches are the same, or one is the directory of the other.
-fn collide(one: &str, two: &str) -> bool {
-    let (short, long) = if one.len() < two.len() { (one, two) } else { (two, one) };
-    long.strip_prefix(short).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+/// A broken rule where it is best seen, with the other party beside it.
+fn place(rule: Broken, layers: &[Layer], session: &str) -> (usize, Fault) {
+    let spot = best(layers, session, &rule.keys);
+    let Wrong { message, help } = rule.wrong;
+    let mut fault = Fault { span: spot.span(layers), message, help, other: None };
+    if let Some(against) = rule.against {
+        let there = match against.session.as_deref() {
+            Some(other) => Some(best(layers, other, &[against.keys])),
+            None => found(layers, session, &[against.keys]),
+        };
+        if let Some(there) = there.filter(|there| *there != spot) {
+            let span = there.named_span(layers);
+            fault.other = Some(Other { text: Some(there.layer), span, label: against.label });
+        }
+    }
+    (spot.layer, fault)
+}
+
+/// A fault where every session is turned off.
+fn nobody(layers: &[Layer], levels: &IndexMap<String, Level>) -> Option<(usize, Fault)> {
+    if levels.is_empty() || levels.values().any(|level| level.off != Some(true)) {
+        return None;
+    }
+    let keys = vec!["sessions".to_owned()];
+    let spot = Spot::highest(layers, &keys).unwrap_or_default();
+    let fault = Fault::new(spot.named_span(layers), "every session is turned off");
+    Some((spot.layer, fault.help("leave one without `false`")))
+}
+
+/// The project's own file: the lowest that is not the user's.
+fn manifest(texts: &[Text]) -> PathBuf {
+    let project = texts.iter().find(|text| text.role == Role::Project);
+    project.or(texts.first()).map(|text| text.file.clone()).unwrap_or_default()
+}
+
+/// The variables that the project's files take.
+fn variables(layers: &[Layer]) -> BTreeSet<String> {
+    let project = layers.iter().filter(|layer| layer.role == Role::Project);
+    project.flat_map(|layer| layer.variables.iter().cloned()).collect()
 }
 
 /// A project's name from its directory's: lower case, with `-` for what a name cannot have.
@@ -175,11 +169,5 @@ mod tests {
         ] {
             assert_eq!(fitting_name(Path::new(directory)), expected);
         }
-    }
-
-    #[test]
-    fn branches_collide_as_files_do() {
-        assert!(collide("a/b", "a/b") && collide("a", "a/b") && collide("a/b/c", "a/b"));
-        assert!(!collide("a", "ab") && !collide("a/b", "a/c"));
     }
 }

@@ -1,7 +1,7 @@
 //! Pure. What holds for every manifest before its keys are looked at: no key twice, no NUL anywhere, and
 //! numbers and booleans taken as written where only text makes sense (environment, labels, arguments).
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use super::diagnostic::{Fault, quoted};
 use super::tree::{Kind, Node};
@@ -19,14 +19,16 @@ fn check(node: &Node, faults: &mut Vec<Fault>) {
         Kind::Text(value) if value.contains('\0') => faults.push(nul(node.span.clone())),
         Kind::List(items) => items.iter().for_each(|item| check(item, faults)),
         Kind::Map(entries) => {
-            let mut seen = HashSet::new();
+            let mut seen = HashMap::new();
             for entry in entries {
                 if entry.key.contains('\0') {
                     faults.push(nul(entry.key_span.clone()));
                 }
-                if !seen.insert(entry.key.as_str()) {
+                let first = seen.entry(entry.key.as_str()).or_insert(&entry.key_span);
+                if **first != entry.key_span {
                     let message = format!("the key {} stands here twice", quoted(&entry.key));
-                    faults.push(Fault::new(entry.key_span.clone(), message).help("keep one of the two"));
+                    let fault = Fault::new(entry.key_span.clone(), message).help("keep one of the two");
+                    faults.push(fault.other((*first).clone(), "first here"));
                 }
                 check(&entry.value, faults);
             }
@@ -65,7 +67,7 @@ fn spell(node: &mut Node, text: &str, path: &mut Vec<String>) {
     }
 }
 
-fn is_text(path: &[String]) -> bool {
+pub(super) fn is_text(path: &[String]) -> bool {
     let path: Vec<&str> = path.iter().map(String::as_str).collect();
     let setting = match path.as_slice() {
         ["sessions", _, rest @ ..] => rest,

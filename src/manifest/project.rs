@@ -1,6 +1,6 @@
 //! Pure. The resolved manifest: every default filled in, every short form expanded, nothing left to guess.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use schemars::JsonSchema;
@@ -13,8 +13,10 @@ pub struct Project {
     pub name: String,
     /// The directory of the manifest, absolute and canonical.
     pub root: PathBuf,
-    /// The manifest file, absolute.
+    /// The manifest's own file, absolute; others may lie below and above it.
     pub file: PathBuf,
+    /// Variables of the environment or of `.env` that the project's files take.
+    pub variables: BTreeSet<String>,
     /// The sessions in the order of the manifest.
     pub sessions: Vec<Session>,
 }

@@ -39,7 +39,11 @@ pub fn read(value: Value) -> Result<Manifest, Finding> {
     }
     let mut defaults = Value::Object(root);
     strip(&mut defaults);
-    let settings = |form: Option<Form<Session>>| form.map_or_else(Settings::default, |form| form.0.0);
+    // An empty value says nothing; anything else but `false` turns a session on.
+    let settings = |form: Option<Form<Session>>| match form {
+        Some(Form(Session(settings))) => Settings { switch: settings.switch.or(Some(true)), ..settings },
+        None => Settings::default(),
+    };
     Ok(Manifest {
         name,
         defaults: typed::<Form<Settings>>(defaults, "")?.0,

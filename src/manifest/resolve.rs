@@ -1,7 +1,7 @@
 //! Pure. From merged levels to sessions with every default filled in, and the rules that need the whole picture.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::diagnostic::quoted;
 use super::finding::Wrong;
@@ -10,7 +10,7 @@ use super::project::{
     Agent, AgentKind, Cache, CacheScope, Egress, Image, Mode, Permissions, PullPolicy, Repository, Resources,
     Restart, Session,
 };
-use super::settle::{KNOWN_CACHES, Surroundings};
+use super::settle::KNOWN_CACHES;
 
 /// The image where a manifest names none.
 const IMAGE: &str = "ghcr.io/shepherdjerred/dotfiles";
@@ -25,17 +25,36 @@ pub struct Broken {
     pub keys: Vec<Vec<String>>,
     /// What is wrong.
     pub wrong: Wrong,
+    /// The other party, where two are at odds.
+    pub against: Option<Against>,
+}
+
+/// The other party of a broken rule.
+pub struct Against {
+    /// Its session, where that is another one.
+    pub session: Option<String>,
+    /// Its keys below the session or the project.
+    pub keys: Vec<String>,
+    /// What it is.
+    pub label: String,
 }
 
 impl Broken {
     fn at(keys: &[&[&str]], wrong: Wrong) -> Self {
         let owned = |path: &&[&str]| path.iter().map(|key| (*key).to_owned()).collect();
-        Self { keys: keys.iter().map(owned).collect(), wrong }
+        Self { keys: keys.iter().map(owned).collect(), wrong, against: None }
+    }
+
+    /// Adds the other party, in the same session.
+    fn against(mut self, keys: &[&str], label: &str) -> Self {
+        let keys = keys.iter().map(|key| (*key).to_owned()).collect();
+        self.against = Some(Against { session: None, keys, label: label.to_owned() });
+        self
     }
 }
 
 /// The session that a merged level makes, and the rules it breaks.
-pub fn resolve(name: &str, level: Level, around: &Surroundings<'_>) -> (Session, Vec<Broken>) {
+pub fn resolve(name: &str, level: Level, root: &Path) -> (Session, Vec<Broken>) {
     let egress = level.egress.unwrap_or(Egress::Sealed);
     let mode = level.mode.unwrap_or(Mode::Interactive);
     let mut broken = Vec::new();
@@ -54,7 +73,7 @@ pub fn resolve(name: &str, level: Level, around: &Surroundings<'_>) -> (Session,
             Egress::Sealed => Permissions::Bypass,
             Egress::Open => Permissions::Ask,
         }),
-        repository: repository(name, level.repository, around),
+        repository: repository(name, level.repository, root),
         caches: caches(level.caches, &mut broken),
         environment: level.environment,
         volumes: level.volumes.into_values().collect(),
@@ -72,22 +91,16 @@ pub fn resolve(name: &str, level: Level, around: &Surroundings<'_>) -> (Session,
     (session, broken)
 }
 
-fn repository(
-    name: &str,
-    written: Option<level::Repository>,
-    around: &Surroundings<'_>,
-) -> Option<Repository> {
-    let checkout = match written {
-        Some(level::Repository::Off) => return None,
-        Some(level::Repository::On(checkout)) => checkout,
-        None => level::Checkout::default(),
-    };
-    let mut branch = checkout.branch.unwrap_or_else(|| "clauderon/".to_owned());
+fn repository(name: &str, written: level::Repository, root: &Path) -> Option<Repository> {
+    if written.off == Some(true) {
+        return None;
+    }
+    let mut branch = written.branch.unwrap_or_else(|| "clauderon/".to_owned());
     if branch.ends_with('/') {
         branch.push_str(name);
     }
-    let path: PathBuf = checkout.path.unwrap_or_else(|| around.root.to_owned());
-    Some(Repository { path, base: checkout.base, branch, copy: checkout.copy.unwrap_or_default() })
+    let path: PathBuf = written.path.unwrap_or_else(|| root.to_owned());
+    Some(Repository { path, base: written.base, branch, copy: written.copy.unwrap_or_default() })
 }
 
 fn caches(mut written: BTreeMap<String, level::Cache>, broken: &mut Vec<Broken>) -> Vec<Cache> {
@@ -150,12 +163,13 @@ fn mount_rules(session: &Session) -> Vec<Broken> {
     let mut broken = Vec::new();
     for cache in &session.caches {
         for (_, path) in &cache.paths {
-            if let Some(other) = taken.insert(path, &cache.name) {
-                let (name, other) = (quoted(&cache.name), quoted(other));
+            if let Some(first) = taken.insert(path, &cache.name) {
+                let (name, other) = (quoted(&cache.name), quoted(first));
                 let wrong =
                     Wrong::new(format!("the caches {other} and {name} share the path {}", quoted(path)));
                 let wrong = wrong.help("give one of them another path, or turn it off with `false`");
-                broken.push(Broken::at(&[&["caches", &cache.name]], wrong));
+                let rule = Broken::at(&[&["caches", &cache.name]], wrong);
+                broken.push(rule.against(&["caches", first], "the other cache"));
             }
         }
     }
@@ -164,7 +178,8 @@ fn mount_rules(session: &Session) -> Vec<Broken> {
             let message = format!("{} is the path of the cache {}", quoted(&volume.target), quoted(cache));
             let help =
                 format!("turn the cache off with `caches: {{{cache}: false}}`, or choose another path");
-            broken.push(Broken::at(&[&["volumes"]], Wrong::new(message).help(help)));
+            let rule = Broken::at(&[&["volumes", &volume.target]], Wrong::new(message).help(help));
+            broken.push(rule.against(&["caches", cache], "the cache"));
         }
     }
     broken

@@ -11,13 +11,28 @@ use super::project::{
 
 /// The project as a manifest.
 pub fn to_yaml(project: &Project) -> String {
-    let sessions: Map<String, Value> =
-        project.sessions.iter().map(|session| (session.name.clone(), to_value(session))).collect();
-    let manifest = json!({ "name": project.name, "sessions": sessions });
+    let manifest = escaped(to_value(project));
     serde_saphyr::to_string(&manifest).unwrap_or_else(|_| manifest.to_string())
 }
 
-fn to_value(session: &Session) -> Value {
+/// The value with each `$` of its texts doubled, as a manifest has it.
+pub(super) fn escaped(value: Value) -> Value {
+    match value {
+        Value::String(text) => Value::String(text.replace('$', "$$")),
+        Value::Array(items) => items.into_iter().map(escaped).collect(),
+        Value::Object(map) => map.into_iter().map(|(key, value)| (key, escaped(value))).collect(),
+        other => other,
+    }
+}
+
+/// The project as the value that its manifest holds.
+pub fn to_value(project: &Project) -> Value {
+    let sessions: Map<String, Value> =
+        project.sessions.iter().map(|session| (session.name.clone(), session_value(session))).collect();
+    json!({ "name": project.name, "sessions": sessions })
+}
+
+fn session_value(session: &Session) -> Value {
     let mut map = Map::new();
     let mut set = |key: &str, value: Value| {
         if !value.is_null() {

@@ -8,7 +8,7 @@ use super::branch::{branch, revision};
 use super::diagnostic::quoted;
 use super::finding::{Finding, Wrong};
 use super::host::{address, host_name};
-use super::level::{Agent, Cache, Checkout, Level, Repository};
+use super::level::{Agent, Cache, Level, Repository};
 use super::pairs::{self, pairs};
 use super::path::{container_path, host_path, inner_path, not_the_engine};
 use super::project::{Build, Host, Image, Volume, VolumeSource};
@@ -40,10 +40,11 @@ pub fn settle(
     findings: &mut Vec<Finding>,
 ) -> Level {
     let mut settle = Settle { base, around, findings };
-    let repository = settings.repository.as_ref().map(|form| settle.repository(form));
+    let repository = settings.repository.as_ref().map(|form| settle.repository(form)).unwrap_or_default();
     let proxy = settings.proxy.as_ref();
     let resources = settings.resources.as_ref();
     Level {
+        off: settings.switch.map(|on| !on),
         image: settle.image(settings),
         pull_policy: settings.pull_policy.map(|word| word.0),
         agent: agent(settings.agent.as_ref().map(|form| &form.0)),
@@ -69,6 +70,7 @@ fn agent(written: Option<&written_agent::Agent>) -> Agent {
         kind: agent.kind.map(|word| word.0),
         model: agent.model.clone(),
         args: agent.args.clone(),
+        replaces: false,
     })
 }
 
@@ -91,6 +93,12 @@ impl Settle<'_> {
         self.findings.push(Finding::key(self.path(keys), wrong));
     }
 
+    /// Notes that a key is at odds with another.
+    fn note_against(&mut self, keys: &[&str], wrong: Wrong, other: &[&str]) {
+        let finding = Finding::key(self.path(keys), wrong).other(self.path(other), "this one");
+        self.findings.push(finding);
+    }
+
     /// What is right, or nothing with a note.
     fn keep<T>(&mut self, keys: &[&str], checked: Result<T, Wrong>) -> Option<T> {
         checked.map_err(|wrong| self.note(keys, wrong)).ok()
@@ -106,7 +114,8 @@ impl Settle<'_> {
         match (&settings.image, build) {
             (Some(_), Some(_)) => {
                 let wrong = Wrong::new("`image` and `build` exclude each other");
-                self.note_key(&["build"], wrong.help("keep the one that the session should run"));
+                let wrong = wrong.help("keep the one that the session should run");
+                self.note_against(&["build"], wrong, &["image"]);
                 None
             }
             (Some(reference), None) => Some(Image::Reference(reference.0.clone())),
@@ -130,7 +139,11 @@ impl Settle<'_> {
         match (&prompt.text, &prompt.file) {
             (Some(_), Some(_)) => {
                 let wrong = Wrong::new("`text` and `file` exclude each other");
-                self.note_key(&["prompt", "file"], wrong.help("keep one of the two"));
+                self.note_against(
+                    &["prompt", "file"],
+                    wrong.help("keep one of the two"),
+                    &["prompt", "text"],
+                );
                 None
             }
             (Some(text), None) => Some(text.0.clone()),
@@ -156,7 +169,7 @@ impl Settle<'_> {
 
     fn repository(&mut self, repository: &written_agent::Repository) -> Repository {
         if repository.off {
-            return Repository::Off;
+            return Repository { off: Some(true), ..Repository::default() };
         }
         let path = repository.path.as_ref().and_then(|path| self.host_path(&["repository", "path"], path));
         if let Some(base) = &repository.base {
@@ -166,12 +179,13 @@ impl Settle<'_> {
             self.keep(&["repository", "branch"], branch(name));
         }
         let copy = repository.copy.as_ref().map(|copy| self.copy(copy));
-        Repository::On(Checkout {
+        Repository {
+            off: Some(false),
             path,
             base: repository.base.clone(),
             branch: repository.branch.clone(),
             copy,
-        })
+        }
     }
 
     fn copy(&mut self, files: &[String]) -> Vec<PathBuf> {
@@ -214,15 +228,18 @@ impl Settle<'_> {
     }
 
     fn volumes(&mut self, settings: &Settings) -> BTreeMap<String, Volume> {
-        let mut volumes = BTreeMap::new();
+        let (mut volumes, mut first_at) = (BTreeMap::new(), BTreeMap::new());
         for (index, form) in settings.volumes.iter().flatten().enumerate() {
             let index = index.to_string();
             let source = self.volume_source(&["volumes", &index, "source"], &form.source);
             let target = self.keep(&["volumes", &index, "target"], container_path(&form.target));
             let (Some(source), Some(target)) = (source, target) else { continue };
-            if volumes.contains_key(&target) {
+            let first = first_at.entry(target.clone()).or_insert_with(|| index.clone());
+            if *first != index {
                 let wrong = Wrong::new(format!("a second volume at {}", quoted(&target)));
-                self.note(&["volumes", &index, "target"], wrong.help("one path holds one volume"));
+                let path = self.path(&["volumes", &index, "target"]);
+                let finding = Finding::value(path, wrong.help("one path holds one volume"));
+                self.findings.push(finding.other(self.path(&["volumes", first]), "the first"));
                 continue;
             }
             let read_only = form.read_only.unwrap_or(false);

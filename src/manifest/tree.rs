@@ -91,6 +91,16 @@ impl Node {
         self.at(path).is_some()
     }
 
+    /// The key that names the value at a path, or the item of a list.
+    pub fn named_place(&self, path: &[String]) -> Range<usize> {
+        match path.split_last() {
+            Some((key, parent)) if self.at(parent).is_some_and(|node| node.entry(key).is_some()) => {
+                self.key_place(parent, key)
+            }
+            _ => self.place(path),
+        }
+    }
+
     /// The place of a key, wherever its value is.
     pub fn key_place(&self, path: &[String], key: &str) -> Range<usize> {
         self.at(path)

@@ -3,7 +3,7 @@
 use clauderon::home::Home;
 use clauderon::manifest::project::*;
 use clauderon::render::facts::HostFacts;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 /// A session with every default of the manifest, on the image `agents:1`.
@@ -31,7 +31,13 @@ pub fn session(name: &str) -> Session {
 /// A project of these sessions.
 pub fn project(sessions: Vec<Session>) -> Project {
     let root = PathBuf::from("/projects/shop");
-    Project { name: "shop".to_owned(), file: root.join("clauderon.yaml"), root, sessions }
+    Project {
+        name: "shop".to_owned(),
+        file: root.join("clauderon.yaml"),
+        root,
+        variables: BTreeSet::new(),
+        sessions,
+    }
 }
 
 /// A host whose user is 1000:1000.

@@ -21,6 +21,9 @@ use container::{Build, Cache, Pairs, Proxy, Resources, Volume};
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Session", extend("patternProperties" = {"^x-": true}))]
 pub struct Settings {
+    /// Whether the session is there; `false` in the short form.
+    #[serde(skip)]
+    pub switch: Option<bool>,
     /// The container image. Needs bash, curl and the agent; excludes `build`.
     #[schemars(extend("default" = "ghcr.io/shepherdjerred/dotfiles", "examples" = ["debian:bookworm-slim"]))]
     pub image: Option<ImageReference>,
@@ -95,7 +98,18 @@ impl JsonSchema for Session {
 
 impl Short for Session {
     fn schemas(_: &mut SchemaGenerator) -> Vec<Schema> {
-        vec![json_schema!({"type": "string", "minLength": 1, "description": "The prompt."})]
+        vec![
+            json_schema!({"type": "string", "minLength": 1, "description": "The prompt."}),
+            json_schema!({"const": false, "description": "Turns off a session of a lower file."}),
+        ]
+    }
+
+    fn from_switch<E: Error>(switch: bool) -> Result<Self, E> {
+        if switch {
+            Err(E::custom("`true` says nothing of a session"))
+        } else {
+            Ok(Self(Settings { switch: Some(false), ..Settings::default() }))
+        }
     }
 
     fn from_text<E: Error>(text: &str) -> Result<Self, E> {

@@ -1,22 +1,22 @@
-//! Finds and reads manifests and the prompts that they name: the only part of `manifest` that touches the world.
-//! Nothing here waits for a pipe or reads without a bound.
+//! Finds and reads the files of a manifest, their `.env` and the prompts that they name: the only part of `manifest`
+//! that touches the world.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, Read};
-use std::os::unix::fs::OpenOptionsExt;
+mod read;
+
+use std::collections::BTreeMap;
+use std::io;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::OFlags;
-
 use super::diagnostic::Diagnostics;
-use super::parse::parse_in;
+use super::dotenv;
+use super::layer::{Role, Text, World};
+use super::parse::{Parsed, parse_all};
 use super::project::Project;
-use super::settle::Surroundings;
 
-/// Bytes that a manifest or a prompt may have.
-const MAX_BYTES: u64 = 1024 * 1024;
 /// The names of a manifest, the best first.
 const NAMES: [&str; 2] = ["clauderon.yaml", "clauderon.yml"];
+/// The names of what lies above a manifest that was found, the best first.
+const OVERRIDES: [&str; 2] = ["clauderon.override.yaml", "clauderon.override.yml"];
 
 /// A manifest that could not be found or read.
 #[derive(Debug, thiserror::Error)]
@@ -94,83 +94,90 @@ pub fn discover(start: &Path) -> Result<PathBuf, Error> {
     Err(Error::Missing { start, top })
 }
 
-/// Reads a manifest and resolves it.
+/// The files of a project, from the lowest to the highest: those named, else the one found from `here` upward and
+/// the override beside it.
+pub fn select(named: &[PathBuf], here: &Path) -> Result<Vec<PathBuf>, Error> {
+    if !named.is_empty() {
+        return Ok(named.iter().map(|file| here.join(file)).collect());
+    }
+    let manifest = discover(here)?;
+    let directory = manifest.parent().unwrap_or(Path::new("/"));
+    let above =
+        OVERRIDES.iter().map(|name| directory.join(name)).find(|file| file.symlink_metadata().is_ok());
+    Ok([manifest].into_iter().chain(above).collect())
+}
+
+/// Reads one manifest, with nothing below or above it, and resolves it.
 pub fn load(file: &Path) -> Result<Project, LoadError> {
-    let parent = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let root = canonical(parent)?;
-    let file = root.join(file.file_name().unwrap_or(file.as_os_str()));
-    let text = read_text(&file)?;
+    load_all(&[file.to_owned()], None).map(|parsed| parsed.project)
+}
+
+/// Reads the files of a project, the user's own below them where there is one, and resolves them together.
+pub fn load_all(files: &[PathBuf], user: Option<&Path>) -> Result<Parsed, LoadError> {
+    let mut texts = Vec::new();
+    if let Some(user) = user.filter(|user| user.symlink_metadata().is_ok()) {
+        texts.push(text(user, Role::User)?);
+    }
+    for file in files {
+        texts.push(text(file, Role::Project)?);
+    }
+    let root = files.first().map_or(Path::new("/"), |file| file.as_path());
+    let root = canonical(directory(root))?;
     let home = std::env::var_os("HOME").map(PathBuf::from).filter(|home| home.is_absolute());
-    let read = |path: &Path| read_prompt(&root, path);
-    let around = Surroundings { root: &root, home: home.as_deref(), files: &read };
-    parse_in(&file, &text, &around).map_err(LoadError::Invalid)
+    let dotenvs = dotenvs(&texts)?;
+    let variables = |directory: &Path, name: &str| {
+        let below = || dotenvs.get(directory).and_then(|variables| variables.get(name).cloned());
+        std::env::var(name).ok().or_else(below)
+    };
+    let files = |directory: &Path, path: &Path| read_inside(&[directory, &root], path);
+    let world = World { root: &root, home: home.as_deref(), files: &files, variables: &variables };
+    parse_all(texts, &world).map_err(LoadError::Invalid)
+}
+
+fn directory(file: &Path) -> &Path {
+    file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Reads a file of a manifest; its directory is canonical from here on.
+fn text(file: &Path, role: Role) -> Result<Text, Error> {
+    let name = file.file_name().unwrap_or(file.as_os_str());
+    let file = canonical(directory(file))?.join(name);
+    let text = read::text(&file)?;
+    Ok(Text { file, text, role })
+}
+
+/// The `.env` beside each file that takes variables.
+fn dotenvs(texts: &[Text]) -> Result<BTreeMap<PathBuf, BTreeMap<String, String>>, LoadError> {
+    let mut found = BTreeMap::new();
+    for text in texts.iter().filter(|text| text.text.contains("${")) {
+        let (directory, file) = (text.directory().to_owned(), text.directory().join(".env"));
+        if found.contains_key(&directory) || file.symlink_metadata().is_err() {
+            continue;
+        }
+        let unfit = |reason| Error::Unfit { path: file.clone(), reason };
+        let text = read_inside(&[&directory], &file).map_err(unfit)?;
+        let variables = dotenv::read(&text)
+            .map_err(|faults| LoadError::Invalid(Diagnostics::new(&file, &text, faults)))?;
+        found.insert(directory, variables);
+    }
+    Ok(found)
 }
 
 fn canonical(path: &Path) -> Result<PathBuf, Error> {
     path.canonicalize().map_err(|source| Error::Io { path: path.to_owned(), source })
 }
 
-/// Reads a prompt of the project. One that lies elsewhere is refused, by a link too: a manifest that someone else
-/// wrote could hand any file of this machine to the agent.
-fn read_prompt(root: &Path, path: &Path) -> Result<String, String> {
+/// Reads a file that a manifest leads to. One that lies elsewhere is refused, by a link too: a manifest that someone
+/// else wrote could hand any file of this machine to the agent.
+fn read_inside(roots: &[&Path], path: &Path) -> Result<String, String> {
     let real = path.canonicalize().map_err(|error| error.to_string())?;
-    if !real.starts_with(root) {
-        return Err("it lies outside the project".to_owned());
+    if !roots.iter().any(|root| real.starts_with(root)) {
+        return Err("lies outside the project".to_owned());
     }
-    read_text(path).map_err(|error| match error {
+    read::text(path).map_err(|error| match error {
         Error::Io { source, .. } => source.to_string(),
-        Error::Unfit { reason, .. } => format!("it {reason}"),
+        Error::Unfit { reason, .. } => reason,
         missing @ Error::Missing { .. } => missing.to_string(),
-    })
-}
-
-/// Reads a regular file of text; anything else is an error at once.
-fn read_text(path: &Path) -> Result<String, Error> {
-    let unfit = |reason: String| Error::Unfit { path: path.to_owned(), reason };
-    let bytes = read_bounded(path).map_err(|source| Error::Io { path: path.to_owned(), source })?;
-    match bytes {
-        Content::Directory => Err(unfit("is a directory".to_owned())),
-        Content::Special => Err(unfit("is not a regular file".to_owned())),
-        Content::TooLarge => Err(unfit(format!("is larger than {} KiB", MAX_BYTES / 1024))),
-        Content::Bytes(bytes) => text(bytes).map_err(unfit),
-    }
-}
-
-enum Content {
-    Bytes(Vec<u8>),
-    Directory,
-    Special,
-    TooLarge,
-}
-
-fn read_bounded(path: &Path) -> io::Result<Content> {
-    // Without waiting: opening a pipe that nobody writes to would not return.
-    let flags = OFlags::NONBLOCK.bits().cast_signed();
-    let file: File = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
-    let metadata = file.metadata()?;
-    if metadata.is_dir() {
-        return Ok(Content::Directory);
-    }
-    if !metadata.is_file() {
-        return Ok(Content::Special);
-    }
-    let mut bytes = Vec::new();
-    file.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
-    let too_large = u64::try_from(bytes.len()).unwrap_or(u64::MAX) > MAX_BYTES;
-    Ok(if too_large { Content::TooLarge } else { Content::Bytes(bytes) })
-}
-
-/// Bytes as text, or what they are instead.
-fn text(bytes: Vec<u8>) -> Result<String, String> {
-    if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
-        return Err("is UTF-16; save it as UTF-8".to_owned());
-    }
-    if let Some(at) = bytes.iter().position(|byte| *byte == 0) {
-        return Err(format!("is no text: it has a NUL at byte {at}"));
-    }
-    String::from_utf8(bytes).map_err(|error| {
-        let at = error.utf8_error().valid_up_to();
-        format!("is not UTF-8: byte {at} is wrong")
     })
 }
 
@@ -179,7 +186,7 @@ mod tests {
     use super::*;
 
     fn refusal(path: &Path) -> String {
-        read_text(path).unwrap_err().to_string()
+        read::text(path).unwrap_err().to_string()
     }
 
     #[test]
