@@ -151,6 +151,24 @@ fn a_manifest_that_takes_from_the_host_needs_a_yes_and_is_asked_again_when_it_gr
 }
 
 #[test]
+fn a_variable_that_a_manifest_takes_needs_a_yes_by_its_name_and_its_value_is_not_told() {
+    let world = World::new();
+    world.manifest("environment:\n  T: ${SHOP_TOKEN}\n  D: ${SHOP_NOTHING:-default}\nsessions: {a: hello}\n");
+    let up = |args: &[&str]| {
+        let output = world.command(args).env("SHOP_TOKEN", "hunter2").output().unwrap();
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let (code, said) = up(&["up", "-d"]);
+    assert_eq!(code, Some(3), "{said}");
+    assert!(said.contains("`SHOP_TOKEN`") && !said.contains("SHOP_NOTHING"), "{said}");
+    assert!(!said.contains("hunter2"), "{said}");
+    assert_eq!(up(&["up", "-d", "--yes"]).0, Some(0));
+    assert_eq!(up(&["up", "-d"]).0, Some(0), "it is asked once");
+    world.run(&["down"]).fails(2);
+    assert_eq!(up(&["down"]).0, Some(0));
+}
+
+#[test]
 fn a_container_of_the_same_name_that_is_not_ours_is_left_alone() {
     let world = World::new();
     world.manifest("sessions: {a: hello}\n");

@@ -138,6 +138,8 @@ impl World {
     pub fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_clauderon"));
         command.args(args).current_dir(self.root()).env("CLAUDERON_HOME", self.home()).env_remove("NO_COLOR");
+        // The manifest of whoever runs the tests does not lie below theirs.
+        command.env("XDG_CONFIG_HOME", self.path("config"));
         command.stdin(Stdio::null());
         command
     }
