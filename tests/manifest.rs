@@ -81,6 +81,13 @@ fn types_take(text: &str) -> Option<bool> {
     Some(read::read(tree.to_value()).is_ok())
 }
 
+/// A project without the lines at which its hosts stand.
+fn without_places(mut project: Project) -> Project {
+    let hosts = project.sessions.iter_mut().flat_map(|session| session.hosts.values_mut());
+    hosts.for_each(|host| host.place.clear());
+    project
+}
+
 #[test]
 fn valid_manifests_resolve_and_their_resolved_form_means_the_same() {
     for (path, text) in corpus("valid") {
@@ -88,7 +95,7 @@ fn valid_manifests_resolve_and_their_resolved_form_means_the_same() {
             parse(&text).unwrap_or_else(|wrong| panic!("{}:\n{}", path.display(), wrong.render(false)));
         let resolved = to_yaml(&project);
         let again = parse(&resolved).unwrap_or_else(|wrong| panic!("{}", wrong.render(false)));
-        assert_eq!(again, project, "{}", path.display());
+        assert_eq!(without_places(again), without_places(project.clone()), "{}", path.display());
         expect_file(&path.with_extension("resolved"), &resolved);
     }
 }

@@ -16,13 +16,24 @@ pub fn host_name(text: &str) -> Result<String, Wrong> {
     }
     let wrong = Wrong::new(format!("{} is not a host name", quoted(text)));
     let help = if text.contains('*') {
-        "name each host by itself; patterns are not known here"
+        "`*` is all hosts, `*.acme.dev` all below a name; it stands at the begin and nowhere else"
     } else if text.contains("://") || text.contains('/') || text.contains(':') {
         "only the name, without scheme, port or path, such as `api.acme.lan`"
     } else {
         "such as `api.acme.lan`, without a dot at its end"
     };
     Err(wrong.help(help))
+}
+
+/// What `proxy.hosts` names: a host, all below a name (`*.acme.dev`), or all (`*`).
+pub fn host_pattern(text: &str) -> Result<String, Wrong> {
+    match text.strip_prefix("*.") {
+        _ if text == "*" => Ok(text.to_owned()),
+        Some(below) if below.parse::<IpAddr>().is_err() && is_name(&below.to_ascii_lowercase()) => {
+            Ok(text.to_ascii_lowercase())
+        }
+        _ => host_name(text),
+    }
 }
 
 fn is_name(name: &str) -> bool {
@@ -86,6 +97,17 @@ mod tests {
             &long,
         ] {
             assert!(host_name(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn patterns_of_hosts() {
+        for (text, expected) in [("*", "*"), ("*.Acme.dev", "*.acme.dev"), ("a.b", "a.b"), ("*.dev", "*.dev")]
+        {
+            assert_eq!(host_pattern(text).unwrap(), expected);
+        }
+        for text in ["**", "*.", "*acme.dev", "a.*.dev", "*.*.dev", "*.1.2.3.4", "*.1", "*:443"] {
+            assert!(host_pattern(text).is_err(), "{text}");
         }
     }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::project::{
-    AgentKind, CacheScope, Egress, Host, Image, Mode, Permissions, PullPolicy, Restart, Volume,
+    Access, AgentKind, CacheScope, Egress, HostAccess, Image, Mode, Permissions, PullPolicy, Restart, Volume,
 };
 
 /// What one level says; nothing where it is silent.
@@ -45,7 +45,9 @@ pub struct Level {
     pub labels: BTreeMap<String, String>,
     /// Sealed or open.
     pub egress: Option<Egress>,
-    /// Hosts by name.
+    /// The cap on every host but the model's.
+    pub access: Option<Access>,
+    /// Hosts by name or pattern.
     pub hosts: BTreeMap<String, Host>,
 }
 
@@ -88,6 +90,32 @@ pub struct Cache {
     pub scope: Option<CacheScope>,
 }
 
+/// A host, as far as a level names it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Host {
+    /// Whether it may be reached; anything but `false` turns it on.
+    pub on: bool,
+    /// The address to dial.
+    pub address: Option<String>,
+    /// Certificates to believe.
+    pub ca: Option<PathBuf>,
+    /// What a request must be, where that is one rule.
+    pub rule: Rule,
+    /// Of several rules, each.
+    pub any: Option<Vec<Rule>>,
+}
+
+/// What a request must be, as far as a level says it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rule {
+    /// What it may do.
+    pub access: Option<HostAccess>,
+    /// Its method is one of these.
+    pub methods: Option<Vec<String>>,
+    /// Its path is one of these.
+    pub paths: Option<Vec<String>>,
+}
+
 impl Level {
     /// This level laid over a lower one: what it says wins, what it leaves out shines through.
     #[must_use]
@@ -110,7 +138,8 @@ impl Level {
             restart: self.restart.or(lower.restart),
             labels: over_each(self.labels, &lower.labels, |own, _| own),
             egress: self.egress.or(lower.egress),
-            hosts: over_each(self.hosts, &lower.hosts, over_host),
+            access: self.access.or(lower.access),
+            hosts: over_each(self.hosts, &lower.hosts, Host::over),
         }
     }
 }
@@ -154,8 +183,28 @@ impl Repository {
     }
 }
 
-fn over_host(own: Host, lower: &Host) -> Host {
-    Host { address: own.address.or_else(|| lower.address.clone()), ca: own.ca.or_else(|| lower.ca.clone()) }
+impl Host {
+    fn over(self, lower: &Host) -> Host {
+        Host {
+            on: self.on,
+            address: self.address.or_else(|| lower.address.clone()),
+            ca: self.ca.or_else(|| lower.ca.clone()),
+            rule: self.rule.over(&lower.rule),
+            any: self.any.or_else(|| lower.any.clone()),
+        }
+    }
+}
+
+impl Rule {
+    /// This rule, with what it leaves out taken from another.
+    #[must_use]
+    pub fn over(self, lower: &Rule) -> Rule {
+        Rule {
+            access: self.access.or(lower.access),
+            methods: self.methods.or_else(|| lower.methods.clone()),
+            paths: self.paths.or_else(|| lower.paths.clone()),
+        }
+    }
 }
 
 fn over_each<T: Clone>(

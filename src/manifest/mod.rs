@@ -10,6 +10,7 @@ mod expected;
 pub mod finding;
 pub mod form;
 pub mod host;
+mod hosts;
 pub mod interpolate;
 pub mod layer;
 pub mod level;

@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use super::layer::{Layer, Text};
-use super::parse::Parsed;
+use super::layer::Layer;
+use super::parse::{Parsed, line};
 use super::project::Session;
 use super::resolved::{escaped, to_value};
 use super::spot::{Spot, volume};
@@ -77,14 +77,8 @@ impl Write<'_> {
             }
             all => find(layers, &[], all, value, None),
         };
-        spot.map_or_else(|| "default".to_owned(), |spot| self.name(&spot))
-    }
-
-    fn name(&self, spot: &Spot) -> String {
-        let Text { file, text, .. } = &self.parsed.texts[spot.layer];
-        let file = file.strip_prefix(&self.parsed.project.root).unwrap_or(file);
-        let line = text[..spot.span(&self.parsed.layers).start].matches('\n').count() + 1;
-        format!("{}:{line}", file.display())
+        let Parsed { project, layers, texts } = self.parsed;
+        spot.map_or_else(|| "default".to_owned(), |spot| line(&spot, layers, texts, &project.root))
     }
 }
 

@@ -68,7 +68,12 @@ fn build(layers: &[Layer], texts: &[Text], world: &World<'_>) -> (Project, Vec<(
         if level.off == Some(true) {
             continue;
         }
-        let (session, broken) = resolve(name, level.over(&defaults), world.root);
+        let (mut session, broken) = resolve(name, level.over(&defaults), world.root);
+        for (host, said) in &mut session.hosts {
+            let keys = ["proxy", "hosts", host].map(str::to_owned).to_vec();
+            let spot = found(layers, name, &[keys]);
+            said.place = spot.map(|spot| line(&spot, layers, texts, world.root)).unwrap_or_default();
+        }
         faults.extend(broken.into_iter().map(|rule| place(rule, layers, name)));
         sessions.push(session);
     }
@@ -118,6 +123,13 @@ fn place(rule: Broken, layers: &[Layer], session: &str) -> (usize, Fault) {
         }
     }
     (spot.layer, fault)
+}
+
+/// `file:line` of a spot, the file seen from the project.
+pub(super) fn line(spot: &Spot, layers: &[Layer], texts: &[Text], root: &Path) -> String {
+    let Text { file, text, .. } = &texts[spot.layer];
+    let line = text[..spot.named_span(layers).start].matches('\n').count() + 1;
+    format!("{}:{line}", file.strip_prefix(root).unwrap_or(file).display())
 }
 
 /// A fault where every session is turned off.

@@ -7,8 +7,8 @@ use super::diagnostic::quoted;
 use super::finding::Wrong;
 use super::level::{self, Level};
 use super::project::{
-    Agent, AgentKind, Cache, CacheScope, Egress, Image, Mode, Permissions, PullPolicy, Repository, Resources,
-    Restart, Session,
+    Agent, AgentKind, Cache, CacheScope, Egress, Host, Image, Mode, Permissions, PullPolicy, Repository,
+    Resources, Restart, Rule, Session,
 };
 use super::settle::KNOWN_CACHES;
 
@@ -84,7 +84,8 @@ pub fn resolve(name: &str, level: Level, root: &Path) -> (Session, Vec<Broken>) 
         }),
         labels: level.labels,
         egress,
-        hosts: level.hosts,
+        hosts: level.hosts.into_iter().map(|(name, said)| (name, host(said))).collect(),
+        access: level.access.unwrap_or_default(),
     };
     broken.extend(prompt_rules(&session));
     broken.extend(mount_rules(&session));
@@ -135,6 +136,21 @@ fn paths(name: &str, own: Option<String>) -> Vec<(String, String)> {
         (name, Some(path)) => vec![(name.to_owned(), path)],
         (_, None) => Vec::new(),
     }
+}
+
+/// What a host's rules come to; where in the files they stand is found later.
+fn host(said: level::Host) -> Host {
+    let rule = |rule: level::Rule| Rule {
+        access: rule.access.unwrap_or_default(),
+        methods: rule.methods,
+        paths: rule.paths,
+    };
+    let rules = match said.any {
+        _ if !said.on => Vec::new(),
+        Some(any) => any.into_iter().map(|each| rule(each.over(&said.rule))).collect(),
+        None => vec![rule(said.rule)],
+    };
+    Host { rules, address: said.address, ca: said.ca, place: String::new() }
 }
 
 fn prompt_rules(session: &Session) -> Option<Broken> {

@@ -5,8 +5,8 @@ use std::path::Path;
 use serde_json::{Map, Value, json};
 
 use super::project::{
-    AgentKind, Cache, CacheScope, Egress, Image, Mode, Permissions, Project, PullPolicy, Repository, Restart,
-    Session, VolumeSource,
+    AgentKind, Cache, CacheScope, Egress, Host, Image, Mode, Permissions, Project, PullPolicy, Repository,
+    Restart, Rule, Session, VolumeSource,
 };
 
 /// The project as a manifest.
@@ -66,7 +66,10 @@ fn session_value(session: &Session) -> Value {
     );
     set("restart", json!(restart(session.restart)));
     set("labels", json!(session.labels));
-    set("proxy", json!({ "egress": egress(session.egress), "hosts": hosts(session) }));
+    set(
+        "proxy",
+        json!({ "egress": egress(session.egress), "access": session.access, "hosts": hosts(session) }),
+    );
     Value::Object(map)
 }
 
@@ -120,10 +123,26 @@ fn volumes(session: &Session) -> Value {
 }
 
 fn hosts(session: &Session) -> Value {
-    let host = |(name, host): (&String, &super::project::Host)| {
-        (name.clone(), with_values(json!({ "address": host.address, "ca": host.ca.as_deref().map(written) })))
+    session.hosts.iter().map(|(name, said)| (name.clone(), host(said))).collect()
+}
+
+fn host(host: &Host) -> Value {
+    let rule = |rule: &Rule| json!({ "access": rule.access, "methods": rule.methods, "paths": rule.paths });
+    let dialled = |mut value: Value| {
+        if let Value::Object(map) = &mut value {
+            map.insert("address".to_owned(), json!(host.address));
+            map.insert("ca".to_owned(), json!(host.ca.as_deref().map(written)));
+        }
+        with_values(value)
     };
-    Value::Object(session.hosts.iter().map(host).collect())
+    match host.rules.as_slice() {
+        [] => json!(false),
+        [only] => dialled(rule(only)),
+        [first, others @ ..] => {
+            let others = others.iter().map(|other| with_values(rule(other)));
+            std::iter::once(dialled(rule(first))).chain(others).collect()
+        }
+    }
 }
 
 fn restart(restart: Restart) -> String {

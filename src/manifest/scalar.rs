@@ -66,6 +66,50 @@ impl TryFrom<String> for PromptText {
     }
 }
 
+/// What a method may be, as a person reads it.
+const METHOD_RULE: &str = "a method of HTTP in capitals, such as `GET`";
+
+/// A method of HTTP.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(try_from = "String")]
+#[schemars(inline, extend("pattern" = "^[A-Z][A-Z-]{0,31}$", "patternErrorMessage" = METHOD_RULE))]
+pub struct Method(pub String);
+
+impl TryFrom<String> for Method {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let letters = text.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'-');
+        let valid =
+            letters && text.starts_with(|letter: char| letter.is_ascii_uppercase()) && text.len() <= 32;
+        if valid { Ok(Self(text)) } else { Err(METHOD_RULE) }
+    }
+}
+
+/// What a path of a URL may be, as a person reads it.
+const PATH_RULE: &str = "a path begins with `/` and has no `//`, `.`, `..`, `?`, `#`, `%` or space; `*` and `**` stand for anything";
+
+/// The same as a pattern: segments that are more than dots.
+const PATH_PATTERN: &str = "^/([A-Za-z0-9_.~!$&'()*+,;=:@-]*[A-Za-z0-9_~!$&'()*+,;=:@-][A-Za-z0-9_.~!$&'()*+,;=:@-]*(/[A-Za-z0-9_.~!$&'()*+,;=:@-]*[A-Za-z0-9_~!$&'()*+,;=:@-][A-Za-z0-9_.~!$&'()*+,;=:@-]*)*/?)?$";
+
+/// A path of a URL, or a pattern of several. What could be written in two ways is not taken: it would be matched in one.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(try_from = "String")]
+#[schemars(inline, extend("pattern" = PATH_PATTERN, "patternErrorMessage" = PATH_RULE))]
+pub struct UrlPath(pub String);
+
+impl TryFrom<String> for UrlPath {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let letter = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@".contains(&byte);
+        let rest = text.strip_prefix('/').ok_or(PATH_RULE)?;
+        let segments = rest.strip_suffix('/').unwrap_or(rest).split('/');
+        let segment = |segment: &str| !segment.trim_matches('.').is_empty() && segment.bytes().all(letter);
+        if rest.is_empty() || segments.into_iter().all(segment) { Ok(Self(text)) } else { Err(PATH_RULE) }
+    }
+}
+
 /// What a size may be, as a person reads it.
 const SIZE_RULE: &str = "a size is a number of bytes, or one with `k`, `m`, `g` or `t`, such as `512m` or `4GiB` (powers of 1024)";
 

@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 use super::branch::{branch, revision};
 use super::diagnostic::quoted;
 use super::finding::{Finding, Wrong};
-use super::host::{address, host_name};
+use super::hosts::hosts;
 use super::level::{Agent, Cache, Level, Repository};
 use super::pairs::{self, pairs};
 use super::path::{container_path, host_path, inner_path, not_the_engine};
-use super::project::{Build, Host, Image, Volume, VolumeSource};
+use super::project::{Build, Image, Volume, VolumeSource};
 use super::written::{Settings, agent as written_agent, container as written};
 
 /// Docker's own least amount of memory.
@@ -61,7 +61,8 @@ pub fn settle(
         restart: settings.restart.map(|text| text.0),
         labels: settle.pairs(&["labels"], settings.labels.as_ref(), pairs::label),
         egress: proxy.and_then(|form| form.egress).map(|word| word.0),
-        hosts: proxy.map(|form| settle.hosts(form)).unwrap_or_default(),
+        access: proxy.and_then(|form| form.access).map(|word| word.0),
+        hosts: proxy.map(|form| hosts(&mut settle, form)).unwrap_or_default(),
     }
 }
 
@@ -74,37 +75,37 @@ fn agent(written: Option<&written_agent::Agent>) -> Agent {
     })
 }
 
-struct Settle<'a> {
+pub(super) struct Settle<'a> {
     base: &'a [String],
     around: &'a Surroundings<'a>,
     findings: &'a mut Vec<Finding>,
 }
 
 impl Settle<'_> {
-    fn path(&self, keys: &[&str]) -> Vec<String> {
+    pub(super) fn path(&self, keys: &[&str]) -> Vec<String> {
         self.base.iter().cloned().chain(keys.iter().map(|key| (*key).to_owned())).collect()
     }
 
-    fn note(&mut self, keys: &[&str], wrong: Wrong) {
+    pub(super) fn note(&mut self, keys: &[&str], wrong: Wrong) {
         self.findings.push(Finding::value(self.path(keys), wrong));
     }
 
-    fn note_key(&mut self, keys: &[&str], wrong: Wrong) {
+    pub(super) fn note_key(&mut self, keys: &[&str], wrong: Wrong) {
         self.findings.push(Finding::key(self.path(keys), wrong));
     }
 
     /// Notes that a key is at odds with another.
-    fn note_against(&mut self, keys: &[&str], wrong: Wrong, other: &[&str]) {
+    pub(super) fn note_against(&mut self, keys: &[&str], wrong: Wrong, other: &[&str]) {
         let finding = Finding::key(self.path(keys), wrong).other(self.path(other), "this one");
         self.findings.push(finding);
     }
 
     /// What is right, or nothing with a note.
-    fn keep<T>(&mut self, keys: &[&str], checked: Result<T, Wrong>) -> Option<T> {
+    pub(super) fn keep<T>(&mut self, keys: &[&str], checked: Result<T, Wrong>) -> Option<T> {
         checked.map_err(|wrong| self.note(keys, wrong)).ok()
     }
 
-    fn host_path(&mut self, keys: &[&str], text: &str) -> Option<PathBuf> {
+    pub(super) fn host_path(&mut self, keys: &[&str], text: &str) -> Option<PathBuf> {
         let path = host_path(text, self.around.root, self.around.home);
         self.keep(keys, path)
     }
@@ -272,32 +273,6 @@ impl Settle<'_> {
         let message = if bytes < LEAST_MEMORY { "too little memory" } else { "too much memory" };
         self.note(&["resources", "memory"], Wrong::new(message).help("`6m` at least, and less than 8 EiB"));
         None
-    }
-
-    fn hosts(&mut self, proxy: &written::Proxy) -> BTreeMap<String, Host> {
-        let mut hosts = BTreeMap::new();
-        for (written, form) in proxy.hosts.iter().flatten() {
-            let name = match host_name(written) {
-                Ok(name) => name,
-                Err(wrong) => {
-                    self.note_key(&["proxy", "hosts", written], wrong);
-                    continue;
-                }
-            };
-            let Some(host) = form else { continue };
-            let keys = ["proxy", "hosts", written, "address"];
-            let address = host.address.as_deref().and_then(|text| self.keep(&keys, address(text)));
-            let keys = ["proxy", "hosts", written, "ca"];
-            let ca = host.ca.as_deref().and_then(|text| self.host_path(&keys, text));
-            if hosts.insert(name.clone(), Host { address, ca }).is_some() {
-                let wrong = Wrong::new(format!("the host {} is named twice", quoted(&name)));
-                self.note_key(
-                    &["proxy", "hosts", written],
-                    wrong.help("case makes no difference in host names"),
-                );
-            }
-        }
-        hosts
     }
 
     fn pairs(

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::host::host_pattern;
 use super::layer::Layer;
 use super::path::container_path;
 use super::tree::{Kind, Node};
@@ -47,12 +48,28 @@ pub(super) fn found(layers: &[Layer], session: &str, keys: &[Vec<String>]) -> Op
     let bases = [own.as_slice(), &[]];
     let paths = bases.into_iter().flat_map(|base| keys.iter().map(move |keys| (base, keys)));
     paths.into_iter().find_map(|(base, keys)| match keys.as_slice() {
-        [volumes, target] if volumes == "volumes" => (0..layers.len()).rev().find_map(|layer| {
-            let level = base.iter().try_fold(&layers[layer].tree, |node, key| node.get(key))?;
-            Some(Spot { layer, path: [base, &volume(level, target)?].concat() })
-        }),
+        [volumes, target] if volumes == "volumes" => in_levels(layers, base, |level| volume(level, target)),
+        [proxy, hosts, name] if proxy == "proxy" && hosts == "hosts" => {
+            in_levels(layers, base, |level| host(level, name))
+        }
         keys => Spot::highest(layers, &[base, keys].concat()),
     })
+}
+
+/// What is found below a base, in the highest file where it is.
+fn in_levels(layers: &[Layer], base: &[String], look: impl Fn(&Node) -> Option<Vec<String>>) -> Option<Spot> {
+    (0..layers.len()).rev().find_map(|layer| {
+        let level = base.iter().try_fold(&layers[layer].tree, |node, key| node.get(key))?;
+        Some(Spot { layer, path: [base, &look(level)?].concat() })
+    })
+}
+
+/// The key of a level's hosts that means a name or pattern.
+fn host(level: &Node, name: &str) -> Option<Vec<String>> {
+    let Kind::Map(entries) = &level.get("proxy")?.get("hosts")?.kind else { return None };
+    let means = |key: &str| host_pattern(key).is_ok_and(|pattern| pattern == name);
+    let entry = entries.iter().find(|entry| means(&entry.key) && entry.value.kind != Kind::Null)?;
+    Some(vec!["proxy".to_owned(), "hosts".to_owned(), entry.key.clone()])
 }
 
 /// The item of a level's volumes that is mounted at a target.

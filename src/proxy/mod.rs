@@ -6,3 +6,4 @@ pub mod forward;
 mod pass;
 pub mod policy;
 pub mod program;
+pub mod rules;

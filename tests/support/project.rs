@@ -25,6 +25,7 @@ pub fn session(name: &str) -> Session {
         labels: BTreeMap::new(),
         egress: Egress::Sealed,
         hosts: BTreeMap::new(),
+        access: clauderon::manifest::project::Access::ReadWrite,
     }
 }
 

@@ -6,8 +6,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use serde::de::Error;
 
-use crate::manifest::form::{Form, Short, Word};
-use crate::manifest::project::{CacheScope, Egress};
+use crate::manifest::form::{Short, Word};
+use crate::manifest::project::CacheScope;
 use crate::manifest::scalar::{Cpus, Pids, Size};
 
 /// An image build, in compose's words.
@@ -130,31 +130,3 @@ pub struct Resources {
 }
 
 impl Short for Resources {}
-
-/// How a container reaches the world.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Proxy {
-    /// Whether there is a network beside the proxy.
-    #[schemars(extend("default" = "sealed", "examples" = ["open"]))]
-    pub egress: Option<Word<Egress>>,
-    /// Destinations that need more than their name, by host name.
-    #[schemars(extend("default" = {}, "examples" = [{"api.acme.lan": {"address": "10.0.0.5:8443"}}]))]
-    pub hosts: Option<BTreeMap<String, Option<Form<Host>>>>,
-}
-
-impl Short for Proxy {}
-
-/// What is said of one destination.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Host {
-    /// The address to dial instead, `HOST:PORT`. Naming it permits a private destination.
-    #[schemars(extend("default" = null, "examples" = ["10.0.0.5:8443"]))]
-    pub address: Option<String>,
-    /// A PEM file, seen from the manifest, whose certificates the container trusts too.
-    #[schemars(extend("default" = null, "examples" = ["certs/acme.pem"]))]
-    pub ca: Option<String>,
-}
-
-impl Short for Host {}

@@ -3,6 +3,7 @@
 
 pub mod agent;
 pub mod container;
+pub mod proxy;
 
 use std::collections::BTreeMap;
 
@@ -14,7 +15,8 @@ use super::form::{Form, Short, Word};
 use super::project::{Mode, Permissions, PullPolicy};
 use super::scalar::{ImageReference, Name, RestartText};
 use agent::{Agent, Prompt, Repository};
-use container::{Build, Cache, Pairs, Proxy, Resources, Volume};
+use container::{Build, Cache, Pairs, Resources, Volume};
+use proxy::Proxy;
 
 /// What a session may say, and above `sessions:` the default of every session.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
