@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::diagnostic::quoted;
 use super::expected::Expected;
 use super::finding::{Finding, Wrong};
-use super::schema::schema;
+use super::schema::shape;
 use super::suggest::nearest;
 
 /// Faults looked for at most.
@@ -22,7 +22,7 @@ struct Compiled {
 }
 
 static COMPILED: LazyLock<Compiled> = LazyLock::new(|| {
-    let schema = schema();
+    let schema = shape();
     let validator = jsonschema::validator_for(&schema).expect("the schema of the manifest is a schema");
     Compiled { schema, validator }
 });

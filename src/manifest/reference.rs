@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use serde_json::{Map, Value};
 
-use super::schema::schema;
+use super::schema::shape;
 
 const INTRODUCTION: &str = "# The manifest\n\n\
     <!-- Written from the schema: change the doc comments in src/manifest/written, then run \
@@ -23,7 +23,7 @@ const RULES: &str = "\n\n\
 
 /// The reference.
 pub fn reference() -> String {
-    let schema = schema();
+    let schema = shape();
     let mut text = INTRODUCTION.to_owned();
     text.push_str(schema["description"].as_str().unwrap_or_default());
     text.push_str(RULES);

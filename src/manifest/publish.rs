@@ -1,0 +1,239 @@
+//! Pure. From the annotated shape to the published schema: the rules join the schemas that they stand in, names of maps
+//! are checked as names, known caches get words of their own, and forms inside of forms become one list, which is what
+//! the YAML language server understands best.
+
+use serde_json::{Map, Value, json};
+
+use super::scalar::NAME_RULE;
+
+/// The key of the rules that the types do not know.
+const RULE: &str = "rule";
+
+/// Maps whose one key says what they are: a description of their own would hide the key's in an editor.
+const EXPLAINED_BY_THEIR_KEY: [&str; 10] = [
+    "Agent",
+    "Build",
+    "Cache",
+    "Host",
+    "KnownCache",
+    "Prompt",
+    "Proxy",
+    "Repository",
+    "Resources",
+    "Session",
+];
+
+/// The published schema.
+pub fn publish(mut schema: Value) -> Value {
+    let known = known_cache(&schema["$defs"]["Cache"]);
+    schema["$defs"]["KnownCache"] = known;
+    merge_rules(&mut schema);
+    each(&mut schema, &mut flatten);
+    each(&mut schema, &mut name_keys);
+    each(&mut schema, &mut show);
+    explain_named(&mut schema);
+    for name in EXPLAINED_BY_THEIR_KEY {
+        if let Some(definition) = schema["$defs"][name].as_object_mut() {
+            definition.shift_remove("description");
+        }
+    }
+    each(&mut schema, &mut mark_down);
+    schema
+}
+
+/// Takes the rules away.
+pub fn take_rules(schema: &mut Value) {
+    each(schema, &mut |map| drop(map.shift_remove(RULE)));
+}
+
+/// Does something with every object, the innermost first.
+fn each(value: &mut Value, change: &mut impl FnMut(&mut Map<String, Value>)) {
+    match value {
+        Value::Object(map) => {
+            map.values_mut().for_each(|value| each(value, change));
+            change(map);
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| each(item, change)),
+        _ => {}
+    }
+}
+
+fn merge_rules(schema: &mut Value) {
+    each(schema, &mut |map| {
+        if let Some(Value::Object(rule)) = map.shift_remove(RULE) {
+            for (key, value) in rule {
+                merge(map, key, value);
+            }
+        }
+    });
+}
+
+/// Adds a keyword of a rule; maps join.
+fn merge(map: &mut Map<String, Value>, key: String, value: Value) {
+    match (map.get_mut(&key), value) {
+        (Some(Value::Object(old)), Value::Object(new)) => {
+            for (key, value) in new {
+                merge(old, key, value);
+            }
+        }
+        (_, value) => drop(map.insert(key, value)),
+    }
+}
+
+/// Lifts the forms of a form into the list around it.
+fn flatten(map: &mut Map<String, Value>) {
+    let Some(Value::Array(forms)) = map.get_mut("anyOf") else { return };
+    let inner = |form: Value| match ["anyOf", "oneOf"].iter().find_map(|key| form[key].as_array()) {
+        Some(forms) => forms.clone(),
+        None => vec![form],
+    };
+    let all: Vec<Value> = std::mem::take(forms).into_iter().flat_map(inner).collect();
+    *forms = with_words(all);
+    for form in forms.iter_mut().filter_map(Value::as_object_mut) {
+        form.shift_remove("description");
+    }
+    if let Some(joined) = join(forms) {
+        map.shift_remove("anyOf");
+        for (key, value) in joined {
+            // What stands outside is a rule, and says more.
+            match (map.get_mut(&key), value) {
+                (Some(Value::Object(outer)), Value::Object(inner)) => {
+                    for (key, value) in inner {
+                        outer.entry(key).or_insert(value);
+                    }
+                }
+                (_, value) => drop(map.entry(key).or_insert(value)),
+            }
+        }
+    }
+}
+
+/// Makes one enumeration of all words, with what each means; nothing is one of them where it is allowed.
+fn with_words(forms: Vec<Value>) -> Vec<Value> {
+    let nothing = json!({"type": "null"});
+    let (words, mut others): (Vec<Value>, Vec<Value>) =
+        forms.into_iter().partition(|form| form["const"].is_string());
+    if !words.is_empty() {
+        let allowed: Vec<Value> = words.iter().map(|word| word["const"].clone()).collect();
+        let meanings: Vec<Value> = words.iter().map(|word| word["description"].clone()).collect();
+        others.insert(0, json!({"type": "string", "enum": allowed, "markdownEnumDescriptions": meanings}));
+    }
+    let Some(form) = others.iter().position(|form| form["enum"].is_array()) else { return others };
+    let Some(at) = others.iter().position(|form| *form == nothing) else { return others };
+    let add = |list: &mut Value, item: Value| {
+        list.as_array_mut().into_iter().for_each(|list| list.push(item.clone()))
+    };
+    add(&mut others[form]["enum"], Value::Null);
+    add(&mut others[form]["markdownEnumDescriptions"], json!("Nothing is said here."));
+    others[form]["type"] = json!(["string", "null"]);
+    others.remove(at);
+    others
+}
+
+/// One schema for forms that their types alone tell apart.
+fn join(forms: &[Value]) -> Option<Map<String, Value>> {
+    let (mut types, mut joined) = (Vec::new(), Map::new());
+    for form in forms {
+        let form = form.as_object()?;
+        let kinds =
+            form.get("type").map(|kind| kind.as_array().cloned().unwrap_or_else(|| vec![kind.clone()]))?;
+        if kinds.iter().any(|kind| types.contains(kind)) || (form.contains_key("enum") && forms.len() > 1) {
+            return None;
+        }
+        types.extend(kinds);
+        for (key, value) in form.iter().filter(|(key, _)| *key != "type") {
+            if joined.insert(key.clone(), value.clone()).is_some() {
+                return None;
+            }
+        }
+    }
+    let types = match types.as_slice() {
+        [only] => only.clone(),
+        _ => Value::Array(types),
+    };
+    joined.shift_insert(0, "type".to_owned(), types);
+    Some(joined)
+}
+
+/// Leaves examples that are maps out where there are others: an editor offers each as a value and cannot name a map.
+fn show(map: &mut Map<String, Value>) {
+    if let Some(Value::Array(examples)) = map.get_mut("examples")
+        && examples.iter().any(|example| !example.is_object())
+    {
+        examples.retain(|example| !example.is_object());
+    }
+}
+
+/// Repeats a description as Markdown where an editor would escape its marks.
+fn mark_down(map: &mut Map<String, Value>) {
+    if let Some(Value::String(text)) = map.get("description")
+        && text.contains(['`', '_', '*', '[', '{', '#', '!', '+'])
+    {
+        let text = text.clone();
+        map.insert("markdownDescription".to_owned(), json!(text));
+    }
+}
+
+/// Says of a map whose keys are names that they are, where the types say it of the pairs.
+fn name_keys(map: &mut Map<String, Value>) {
+    if map.get("additionalProperties") != Some(&Value::Bool(false)) {
+        return;
+    }
+    let Some(Value::Object(patterns)) = map.get("patternProperties") else { return };
+    let Some((pattern, value)) = patterns.iter().find(|(_, value)| value.is_object()) else { return };
+    let names = json!({"pattern": pattern, "patternErrorMessage": NAME_RULE, "doNotSuggest": true});
+    let value = value.clone();
+    map.shift_remove("patternProperties");
+    map.insert("propertyNames".to_owned(), names);
+    map.insert("additionalProperties".to_owned(), value);
+}
+
+/// Says at the values of named things what they are.
+fn explain_named(schema: &mut Value) {
+    for (map, what) in [
+        ("/properties/sessions", "A session: its prompt, or a map of what it says for itself."),
+        ("/properties/caches", "A cache: `true`, `false`, or a map of its path and scope."),
+        ("/$defs/Session/properties/caches", "A cache: `true`, `false`, or a map of its path and scope."),
+        ("/$defs/Proxy/properties/hosts", "What is said of one destination."),
+    ] {
+        if let Some(value) = schema.pointer_mut(map).and_then(|map| map.get_mut("additionalProperties")) {
+            value["description"] = json!(what);
+        }
+    }
+}
+
+/// A cache that has its path: the same without one.
+fn known_cache(cache: &Value) -> Value {
+    let mut known = cache.clone();
+    known["description"] = json!("A cache that clauderon knows, with paths of its own.");
+    known["properties"]["path"] = json!({
+        "type": "null",
+        "doNotSuggest": true,
+        "errorMessage": "a known cache has its own path; leave `path` out, or give the cache another name",
+    });
+    known
+}
+
+/// The known caches by name, and the names that are volumes of theirs.
+pub fn known_caches() -> Value {
+    let known = |what: &str, default: bool| {
+        json!({
+            "anyOf": [{"type": "boolean"}, {"$ref": "#/$defs/KnownCache"}, {"type": "null"}],
+            "description": what,
+            "default": default,
+            "examples": [!default],
+        })
+    };
+    let taken = json!({
+        "type": "null",
+        "doNotSuggest": true,
+        "errorMessage": "the name of a volume of the cache `cargo`; choose another",
+    });
+    json!({"properties": {
+        "cargo": known("Cargo's registry and git checkouts.", true),
+        "npm": known("The packages that npm has fetched.", false),
+        "sccache": known("What sccache has compiled.", true),
+        "cargo-git": taken,
+        "cargo-registry": taken,
+    }})
+}
