@@ -7,6 +7,7 @@ mod backend;
 mod carrier;
 mod container;
 mod daemon;
+mod editor;
 mod errors;
 mod forward;
 mod lifecycle;

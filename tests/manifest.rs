@@ -15,7 +15,7 @@ use clauderon::manifest::settle::Surroundings;
 use clauderon::manifest::{parse_in, read, yaml};
 use proptest::prelude::*;
 
-const FILE: &str = "/home/me/Shop/clauderon.yaml";
+pub const FILE: &str = "/home/me/Shop/clauderon.yaml";
 
 fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -32,7 +32,7 @@ fn files(path: &Path) -> Result<String, String> {
     }
 }
 
-fn parse(text: &str) -> Result<Project, Diagnostics> {
+pub fn parse(text: &str) -> Result<Project, Diagnostics> {
     let file = Path::new(FILE);
     let around = Surroundings {
         root: file.parent().expect("a directory"),
@@ -42,7 +42,7 @@ fn parse(text: &str) -> Result<Project, Diagnostics> {
     parse_in(file, text, &around)
 }
 
-fn corpus(kind: &str) -> Vec<(PathBuf, String)> {
+pub fn corpus(kind: &str) -> Vec<(PathBuf, String)> {
     let directory = repository().join("tests/manifest").join(kind);
     let mut found: Vec<(PathBuf, String)> = std::fs::read_dir(directory)
         .expect("the corpus")

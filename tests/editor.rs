@@ -1,0 +1,278 @@
+//! The schema as others read it: the language server that editors use for YAML completes, explains and underlines by
+//! it, and a validator that shares no code with clauderon's takes and refuses the same manifests. Both come from
+//! `scripts/editor`.
+
+mod client;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use clauderon::manifest::schema::schema;
+use serde_json::{Value, json};
+
+use crate::manifest::{FILE, corpus, parse};
+use client::Client;
+
+/// Invalid manifests in which the schema can see nothing, each with why.
+const BEYOND_THE_SCHEMA: &[(&str, &str)] = &[
+    ("batch-without-prompt", "the prompt may stand in another level"),
+    ("branches-twice", "compares sessions after merging"),
+    ("nul-bytes", "holds for every text and key alike"),
+    ("prompt-file-unreadable", "reads a file"),
+    ("prompt-too-long", "reads a file"),
+    ("recursive-anchor", "no value to hold a schema against"),
+    ("volume-over-a-cache", "compares two keys after merging"),
+    ("volume-target-twice", "compares the targets of two items"),
+];
+
+/// Invalid manifests that are no YAML to begin with, or not to every reader.
+const NO_YAML: &[&str] = &[
+    "alias-bomb",
+    "deep-nesting",
+    "key-twice",
+    "not-yaml-quote",
+    "not-yaml-tab",
+    "not-yaml-two-documents",
+    "unknown-anchor",
+];
+
+/// Invalid manifests whose lines the language server names otherwise, each with how.
+const OTHER_LINES: &[(&str, &str)] = &[
+    ("alias-in-the-wrong-place", "underlines the alias, `validate` the key at the anchor"),
+    ("not-yaml-quote", "says at the end of the text that a quote is open"),
+];
+
+fn repository() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn packages() -> PathBuf {
+    std::env::var_os("CLAUDERON_EDITOR_CACHE").map_or_else(|| repository().join(".editor"), PathBuf::from)
+}
+
+fn schema_file() -> PathBuf {
+    repository().join("schema/clauderon.schema.json")
+}
+
+fn editor() -> Client {
+    Client::start(&packages(), &schema_file())
+}
+
+fn stem(path: &Path) -> &str {
+    path.file_stem().and_then(|stem| stem.to_str()).expect("a name")
+}
+
+/// The maps of a manifest: where the keys stand, in a text with their indentation to come, and where the schema has them.
+const MAPS: &[(&str, &str)] = &[
+    ("", ""),
+    ("sessions:\n  login:\n    ", "/$defs/Session"),
+    ("agent:\n  ", "/$defs/Agent"),
+    ("sessions:\n  login:\n    agent:\n      ", "/$defs/Agent"),
+    ("prompt:\n  ", "/$defs/Prompt"),
+    ("sessions:\n  login:\n    prompt:\n      ", "/$defs/Prompt"),
+    ("build:\n  ", "/$defs/Build"),
+    ("repository:\n  ", "/$defs/Repository"),
+    ("sessions:\n  login:\n    repository:\n      ", "/$defs/Repository"),
+    ("caches:\n  ", "/properties/caches"),
+    ("caches:\n  own:\n    ", "/$defs/Cache"),
+    ("caches:\n  cargo:\n    ", "/$defs/KnownCache"),
+    ("resources:\n  ", "/$defs/Resources"),
+    ("sessions:\n  login:\n    resources:\n      ", "/$defs/Resources"),
+    ("proxy:\n  ", "/$defs/Proxy"),
+    ("sessions:\n  login:\n    proxy:\n      ", "/$defs/Proxy"),
+    ("proxy:\n  hosts:\n    db.lan:\n      ", "/$defs/Host"),
+];
+
+/// The keys that a map may have, with their schemas.
+fn keys(schema: &Value, map: &str) -> BTreeMap<String, Value> {
+    let properties = schema.pointer(map).and_then(|map| map["properties"].as_object()).expect("a map");
+    let offered = properties.iter().filter(|(_, value)| value.get("doNotSuggest").is_none());
+    offered.map(|(key, value)| (key.clone(), value.clone())).collect()
+}
+
+/// What the server shows of an item, plain or as Markdown.
+fn documentation(item: &Value) -> &str {
+    item["documentation"].as_str().or(item["documentation"]["value"].as_str()).unwrap_or_default()
+}
+
+fn labels(items: &[Value]) -> BTreeSet<String> {
+    items.iter().map(|item| item["label"].as_str().unwrap_or_default().to_owned()).collect()
+}
+
+#[test]
+fn completion_offers_exactly_the_keys_of_a_place_with_their_documentation() {
+    let (schema, mut editor) = (schema(), editor());
+    for (text, map) in MAPS {
+        let keys = keys(&schema, map);
+        assert!(!keys.is_empty());
+        // In the very first place of a file the server offers its own line that names a schema.
+        let text = if text.is_empty() { "# a manifest\n" } else { text };
+        let items = editor.complete(&format!("{text}|"));
+        assert_eq!(labels(&items), keys.keys().cloned().collect(), "after {text:?}");
+        for item in items {
+            let description = keys[item["label"].as_str().unwrap()]["description"].as_str().unwrap();
+            assert_eq!(documentation(&item), description, "{item}");
+        }
+    }
+}
+
+#[test]
+fn completion_leaves_out_what_is_there_and_what_is_not_for_the_place() {
+    let mut editor = editor();
+    let top = labels(&editor.complete("name: shop\nsessions:\n  a:\n|"));
+    assert!(!top.contains("name") && !top.contains("sessions") && top.contains("image"), "{top:?}");
+    let inside = labels(&editor.complete("sessions:\n  a:\n    mode: batch\n    |\n"));
+    for absent in ["name", "sessions", "mode", "kind"] {
+        assert!(!inside.contains(absent), "{absent}: {inside:?}");
+    }
+    assert!(inside.contains("prompt"));
+    // Names are the user's own: nothing is made up for them.
+    for place in ["sessions:\n  |", "environment:\n  |", "proxy:\n  hosts:\n    |", "labels:\n  |"] {
+        assert!(editor.complete(place).is_empty(), "{place:?}");
+    }
+    // An item of `volumes` is text or a map: its keys, and the whole map at once.
+    let item = labels(&editor.complete("volumes:\n  - |"));
+    assert_eq!(item, ["source", "target", "read_only", "Volume"].map(str::to_owned).into());
+}
+
+#[test]
+fn completion_offers_exactly_the_words_of_a_place_with_their_meaning() {
+    let mut editor = editor();
+    for (place, words) in [
+        ("pull_policy: |", vec!["always", "missing", "never"]),
+        ("mode: |", vec!["interactive", "batch"]),
+        ("sessions:\n  a:\n    mode: |", vec!["interactive", "batch"]),
+        ("permissions: |", vec!["bypass", "accept-edits", "ask"]),
+        ("agent: |", vec!["claude", "codex"]),
+        ("agent:\n  kind: |", vec!["claude", "codex"]),
+        ("repository:\n  checkout: |", vec!["clone"]),
+        ("caches:\n  own:\n    scope: |", vec!["shared", "project", "session"]),
+        ("proxy:\n  egress: |", vec!["sealed", "open"]),
+        ("restart: |", vec!["\"no\"", "always", "unless-stopped", "on-failure", "on-failure:3"]),
+    ] {
+        let items = editor.complete(place);
+        // Nothing is a value too: it says nothing.
+        let expected = words.into_iter().chain(["null"]).map(str::to_owned).collect();
+        assert_eq!(labels(&items), expected, "{place:?}");
+        for item in items.iter().filter(|item| item["label"] != "on-failure:3") {
+            assert!(!documentation(item).is_empty(), "{place:?}: {item}");
+        }
+    }
+    let switch = labels(&editor.complete("caches:\n  cargo: |"));
+    assert_eq!(switch, ["true", "false", "null"].map(str::to_owned).into());
+}
+
+#[test]
+fn hovering_over_a_key_explains_it() {
+    let (schema, mut editor) = (schema(), editor());
+    for (text, map) in MAPS {
+        for (key, value) in keys(&schema, map) {
+            // A value of each form: what the server shows of a key depends on what stands behind it.
+            for example in value["examples"].as_array().unwrap().iter().chain([&value["default"]]) {
+                let shown = editor.hover(&format!("{text}|{key}: {example}\n"));
+                let description = value["description"].as_str().unwrap();
+                assert!(shown.contains(description), "{text}{key}: {example}\n{shown}");
+            }
+        }
+    }
+    for (place, what) in [
+        ("sessions:\n  |login: Fix it", "A session: its prompt"),
+        ("sessions:\n  |login:\n    mode: batch", "A session: its prompt"),
+        ("|agent:\n  kind: codex", "Which agent runs."),
+        ("|repository:\n  base: main", "The git repository"),
+        ("caches:\n  |own:\n    path: /x", "A cache: `true`"),
+        ("proxy:\n  hosts:\n    |a.lan:\n      ca: a.pem", "What is said of one destination."),
+        ("mode: |batch", "`batch`: Runs the prompt and exits."),
+        ("volumes:\n  - |source: a\n    target: /a", "A path of the host"),
+    ] {
+        let shown = editor.hover(place);
+        assert!(shown.contains(what), "{place:?}: {shown}");
+    }
+}
+
+/// The lines, from 1, that the language server underlines.
+fn underlined(editor: &mut Client, path: &Path, text: &str) -> (BTreeSet<u64>, Vec<Value>) {
+    let diagnostics = editor.diagnose(path, text);
+    let line = |diagnostic: &Value| diagnostic["range"]["start"]["line"].as_u64().map(|line| line + 1);
+    (diagnostics.iter().filter_map(line).collect(), diagnostics)
+}
+
+#[test]
+fn the_editor_underlines_the_lines_that_validate_names() {
+    let mut editor = editor();
+    for (path, text) in corpus("valid") {
+        let (_, diagnostics) = underlined(&mut editor, &path, &text);
+        assert!(diagnostics.is_empty(), "{}: {}", path.display(), json!(diagnostics));
+    }
+    let (mut same, mut beyond) = (0, 0);
+    for (path, text) in corpus("invalid") {
+        let name = stem(&path).to_owned();
+        // Both are refused whole, at a place that depends on the reader.
+        if ["alias-bomb", "deep-nesting"].contains(&name.as_str()) {
+            continue;
+        }
+        let (lines, diagnostics) = underlined(&mut editor, &path, &text);
+        let named: BTreeSet<u64> = parse(&text).unwrap_err().list.iter().map(|one| one.line as u64).collect();
+        if BEYOND_THE_SCHEMA.iter().any(|(file, _)| *file == name) || name == "not-yaml-two-documents" {
+            beyond += 1;
+            assert!(lines.is_empty(), "{name} is not beyond the schema: {}", json!(diagnostics));
+        } else if OTHER_LINES.iter().any(|(file, _)| *file == name) {
+            assert!(!lines.is_empty() && lines != named, "{name} is underlined as `validate` says");
+        } else {
+            same += 1;
+            assert_eq!(lines, named, "{name} in {FILE}: {}", json!(diagnostics));
+        }
+    }
+    assert!(same > 2 * beyond, "{same} as `validate` says, {beyond} beyond the schema");
+}
+
+/// What the independent validator says of files: the places of its errors, or nothing where one is no YAML.
+fn judged(files: &[PathBuf]) -> BTreeMap<PathBuf, Option<Vec<String>>> {
+    let packages = packages();
+    assert!(packages.join("node_modules/ajv").exists(), "no validator; run scripts/editor");
+    let output = Command::new("node")
+        .arg(repository().join("tests/editor/validate.mjs"))
+        .args([packages, schema_file()])
+        .args(files)
+        .output()
+        .expect("node starts");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let line = |line: &str| {
+        let judged: Value = serde_json::from_str(line).expect("a line of JSON");
+        let path = |error: &Value| error["path"].as_str().unwrap_or_default().to_owned();
+        let errors = judged["errors"].as_array().map(|errors| errors.iter().map(path).collect());
+        (PathBuf::from(judged["file"].as_str().expect("a file")), errors)
+    };
+    String::from_utf8(output.stdout).expect("text").lines().map(line).collect()
+}
+
+#[test]
+fn an_independent_validator_takes_and_refuses_what_validate_does() {
+    let paths = |kind| corpus(kind).into_iter().map(|(path, _)| path).collect::<Vec<_>>();
+    for (path, errors) in judged(&paths("valid")) {
+        assert_eq!(errors, Some(Vec::new()), "{}", path.display());
+    }
+    let judged = judged(&paths("invalid"));
+    assert_eq!(judged.len(), paths("invalid").len());
+    for (path, errors) in judged {
+        let name = stem(&path);
+        let beyond = BEYOND_THE_SCHEMA.iter().any(|(file, _)| *file == name);
+        match errors {
+            None => assert!(NO_YAML.contains(&name), "{name} is no YAML"),
+            Some(errors) => {
+                assert!(!NO_YAML.contains(&name), "{name} is YAML");
+                assert_eq!(errors.is_empty(), beyond, "{name}: {errors:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_exception_is_a_file() {
+    let stems: BTreeSet<String> = corpus("invalid").iter().map(|(path, _)| stem(path).to_owned()).collect();
+    let named = BEYOND_THE_SCHEMA.iter().chain(OTHER_LINES).map(|(file, _)| *file);
+    for file in named.chain(NO_YAML.iter().copied()) {
+        assert!(stems.contains(file), "there is no {file}.yaml");
+    }
+}
