@@ -15,7 +15,7 @@ use clauderon::manifest::settle::Surroundings;
 use clauderon::manifest::{parse_in, read, yaml};
 use proptest::prelude::*;
 
-pub const FILE: &str = "/home/me/Shop/clauderon.yaml";
+const FILE: &str = "/home/me/Shop/clauderon.yaml";
 
 fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))

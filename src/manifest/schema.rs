@@ -76,7 +76,7 @@ const SESSIONS: Words = Words {
                   Without this key there is one session, `default`.",
     default: || json!({"default": null}),
     examples: || {
-        json!([{
+        json!([{"login": "Fix the login loop"}, {
             "login": "Fix the login loop in src/auth.ts",
             "review": {"agent": "codex", "mode": "batch", "prompt": {"file": "prompts/review.md"}},
         }])

@@ -106,10 +106,14 @@ impl Client {
         answer["contents"]["value"].as_str().unwrap_or_default().to_owned()
     }
 
-    /// What an editor underlines in a file.
-    pub fn diagnose(&mut self, file: &Path, text: &str) -> Vec<Value> {
+    /// Opens a file at its own place.
+    pub fn open_file(&mut self, file: &Path, text: &str) {
+        self.open_at(&format!("file://{}", file.display()), text);
+    }
+
+    /// What an editor underlines in a file that was opened.
+    pub fn diagnostics(&mut self, file: &Path) -> Vec<Value> {
         let uri = format!("file://{}", file.display());
-        self.open_at(&uri, text);
         let is_it = |message: &Value| {
             message["method"] == "textDocument/publishDiagnostics" && message["params"]["uri"] == uri.as_str()
         };
