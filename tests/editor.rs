@@ -3,66 +3,19 @@
 //! `scripts/editor`.
 
 mod client;
+mod exceptions;
+mod validator;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use clauderon::manifest::schema::schema;
 use serde_json::{Value, json};
 
 use crate::manifest::{corpus, parse};
 use client::Client;
-
-/// Invalid manifests in which the schema can see nothing, each with why.
-const BEYOND_THE_SCHEMA: &[(&str, &str)] = &[
-    ("batch-without-prompt", "the prompt may stand in another level"),
-    ("branches-below-each-other", "compares sessions after merging"),
-    ("branches-twice", "compares sessions after merging"),
-    ("cache-without-a-path", "the path may stand in another level"),
-    ("caches-share-a-path", "compares two keys after merging"),
-    ("host-twice", "compares keys without their case"),
-    ("memory-too-little", "reckons with a text"),
-    ("memory-too-much", "reckons with a text"),
-    ("not-yaml-control-character", "is text to other readers of YAML"),
-    ("nul-bytes", "holds for every text and key alike"),
-    ("prompt-file-empty", "reads a file"),
-    ("prompt-file-missing", "reads a file"),
-    ("prompt-file-with-nul", "reads a file"),
-    ("prompt-too-long", "reads a file"),
-    ("recursive-anchor", "no value to hold a schema against"),
-    ("variable-twice", "compares the names of two items"),
-    ("volume-over-a-cache", "compares two keys after merging"),
-    ("volume-target-twice", "compares the targets of two items"),
-];
-
-/// What is wrong to `validate` and not to the language server, each with why.
-const NOT_UNDERLINED: &[(&str, &str)] = &[
-    ("merge-key-of-text", "the server leaves a merge key without a map alone"),
-    ("not-yaml-two-documents", "to the server each document is a manifest"),
-];
-
-/// Invalid manifests that are no YAML to begin with, or not to every reader.
-const NO_YAML: &[&str] = &[
-    "alias-bomb",
-    "deep-nesting",
-    "key-twice",
-    "merge-key-of-text",
-    "not-yaml-bracket",
-    "not-yaml-indentation",
-    "not-yaml-quote",
-    "not-yaml-tab",
-    "not-yaml-two-colons",
-    "not-yaml-two-documents",
-    "not-yaml-unquoted-at",
-    "unknown-anchor",
-];
-
-/// Invalid manifests whose lines the language server names otherwise, each with how.
-const OTHER_LINES: &[(&str, &str)] = &[
-    ("alias-in-the-wrong-place", "underlines the alias, `validate` the key at the anchor"),
-    ("not-yaml-quote", "says at the end of the text that a quote is open"),
-];
+use exceptions::{BEYOND_THE_SCHEMA, NO_YAML, NOT_UNDERLINED, OTHER_LINES};
+use validator::judged;
 
 fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -251,26 +204,6 @@ fn the_editor_underlines_the_lines_that_validate_names() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert!(same > 4 * beyond, "{same} as `validate` says, {beyond} beyond the schema");
-}
-
-/// What the independent validator says of files: the places of its errors, or nothing where one is no YAML.
-fn judged(files: &[PathBuf]) -> BTreeMap<PathBuf, Option<Vec<String>>> {
-    let packages = packages();
-    assert!(packages.join("node_modules/ajv").exists(), "no validator; run scripts/editor");
-    let output = Command::new("node")
-        .arg(repository().join("tests/editor/validate.mjs"))
-        .args([packages, schema_file()])
-        .args(files)
-        .output()
-        .expect("node starts");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let line = |line: &str| {
-        let judged: Value = serde_json::from_str(line).expect("a line of JSON");
-        let path = |error: &Value| error["path"].as_str().unwrap_or_default().to_owned();
-        let errors = judged["errors"].as_array().map(|errors| errors.iter().map(path).collect());
-        (PathBuf::from(judged["file"].as_str().expect("a file")), errors)
-    };
-    String::from_utf8(output.stdout).expect("text").lines().map(line).collect()
 }
 
 #[test]

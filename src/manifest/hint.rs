@@ -53,11 +53,10 @@ pub fn elsewhere(schema: &Value, key: &str, path: &[String]) -> Option<String> {
 /// What a value of another form should have been, at a key whose schema is `node`.
 pub fn form(schema: &Value, node: &Value, key: Option<&str>, found: &Value) -> Option<String> {
     let properties = properties(schema, node);
-    if let Value::String(text) = found {
-        if let Some((key, word)) = properties.iter().find_map(|(key, value)| Some((key, word(value, text)?)))
-        {
-            return Some(format!("did you mean `{{{key}: {word}}}`?"));
-        }
+    if let Value::String(text) = found
+        && let Some((key, word)) = properties.iter().find_map(|(key, value)| Some((key, word(value, text)?)))
+    {
+        return Some(format!("did you mean `{{{key}: {word}}}`?"));
     }
     if let (Some(key), Some(example)) = (key, example(node)) {
         return Some(format!("such as `{key}: {example}`"));

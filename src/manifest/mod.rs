@@ -7,6 +7,7 @@ pub mod diagnostic;
 mod expected;
 pub mod finding;
 pub mod form;
+mod forms;
 mod hint;
 pub mod host;
 pub mod level;

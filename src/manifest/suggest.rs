@@ -49,8 +49,8 @@ const OTHERS: [(&str, &str); 22] = [
 /// Our word for another tool's, when it is one of the given.
 pub fn known_as<'a>(written: &str, words: &[&'a str]) -> Option<&'a str> {
     let written = written.to_lowercase().replace('-', "_");
-    let ours = OTHERS.iter().filter(|(other, _)| *other == written);
-    ours.filter_map(|(_, ours)| words.iter().copied().find(|word| word == ours)).next()
+    let mut ours = OTHERS.iter().filter(|(other, _)| *other == written);
+    ours.find_map(|(_, ours)| words.iter().copied().find(|word| word == ours))
 }
 
 #[cfg(test)]
