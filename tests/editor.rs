@@ -4,7 +4,7 @@
 
 mod client;
 mod exceptions;
-mod validator;
+pub mod validator;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -30,7 +30,8 @@ fn schema_file() -> PathBuf {
 }
 
 fn editor() -> Client {
-    Client::start(&packages(), &schema_file())
+    let schemas = json!({format!("file://{}", schema_file().display()): ["**/*.yaml"]});
+    Client::start(&packages(), repository(), &schemas, "# a manifest\n|")
 }
 
 fn stem(path: &Path) -> &str {
@@ -209,10 +210,10 @@ fn the_editor_underlines_the_lines_that_validate_names() {
 #[test]
 fn an_independent_validator_takes_and_refuses_what_validate_does() {
     let paths = |kind| corpus(kind).into_iter().map(|(path, _)| path).collect::<Vec<_>>();
-    for (path, errors) in judged(&paths("valid")) {
+    for (path, errors) in judged(&schema_file(), &paths("valid")) {
         assert_eq!(errors, Some(Vec::new()), "{}", path.display());
     }
-    let judged = judged(&paths("invalid"));
+    let judged = judged(&schema_file(), &paths("invalid"));
     assert_eq!(judged.len(), paths("invalid").len());
     let mut wrong = Vec::new();
     for (path, errors) in judged {
@@ -227,6 +228,39 @@ fn an_independent_validator_takes_and_refuses_what_validate_does() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// What stands in fences of a language in the guide to editors.
+fn fences(language: &str) -> Vec<String> {
+    let guide = std::fs::read_to_string(repository().join("docs/editors.md")).expect("the guide");
+    // Users write the schema beside their manifest; this repository has it in a directory.
+    let guide = guide.replace("./clauderon.schema.json", "./schema/clauderon.schema.json");
+    let opening = format!("```{language}\n");
+    guide
+        .split(&opening)
+        .skip(1)
+        .map(|rest| rest.split("```").next().unwrap_or_default().to_owned())
+        .collect()
+}
+
+#[test]
+fn the_guide_wires_an_editor_by_a_line_and_by_the_name_of_the_file() {
+    let [line] = fences("yaml").try_into().expect("one line that names the schema");
+    let offered = |schemas: &Value, text: &str| {
+        // It waits until keys are offered, and fails where none are.
+        let _editor = Client::start(&packages(), repository(), schemas, text);
+    };
+    offered(&json!({}), &format!("{line}|"));
+    let blocks: Vec<Value> =
+        fences("json").iter().map(|text| serde_json::from_str(text).expect("settings are JSON")).collect();
+    let [code, zed] = blocks.as_slice() else { panic!("settings of two editors") };
+    let schemas = &code["yaml.schemas"];
+    offered(schemas, "# a manifest\n|");
+    assert_eq!(&zed["lsp"]["yaml-language-server"]["settings"]["yaml"]["schemas"], schemas);
+    // The same names in the words of the other two.
+    let names = r#""clauderon.yaml", "clauderon.*.yaml""#;
+    assert!(fences("lua")[0].contains(&format!(r#"["./schema/clauderon.schema.json"] = {{ {names} }}"#)));
+    assert!(fences("toml")[0].contains(&format!(r#""./schema/clauderon.schema.json" = [{names}]"#)));
 }
 
 #[test]

@@ -26,7 +26,9 @@ pub struct Client {
 
 impl Client {
     /// Starts the server that `scripts/editor` has installed.
-    pub fn start(packages: &Path, schema: &Path) -> Self {
+    ///
+    /// It opens `root` with its `yaml.schemas`, and waits until keys are offered at the `|` of `first` in its manifest.
+    pub fn start(packages: &Path, root: &Path, schemas: &Value, first: &str) -> Self {
         let program = packages.join("node_modules/yaml-language-server/bin/yaml-language-server");
         assert!(program.exists(), "no language server; run scripts/editor");
         let mut server = Command::new("node")
@@ -49,7 +51,7 @@ impl Client {
             }
         });
         let settings = json!({
-            "schemas": {format!("file://{}", schema.display()): ["**/*.yaml"]},
+            "schemas": schemas,
             "schemaStore": {"enable": false},
             "validate": true,
             "hover": true,
@@ -64,23 +66,31 @@ impl Client {
             },
             "workspace": {"configuration": true},
         });
-        client.ask("initialize", &json!({"processId": null, "rootUri": null, "capabilities": capabilities}));
+        let folder = json!({"uri": format!("file://{}", root.display()), "name": "root"});
+        client.ask(
+            "initialize",
+            &json!({
+                "processId": null,
+                "rootUri": folder["uri"],
+                "workspaceFolders": [folder],
+                "capabilities": capabilities,
+            }),
+        );
         client.tell("initialized", &json!({}));
+        // The server asks for its settings now, and knows no schema before it has them.
         let until = Instant::now() + PATIENCE;
-        // The server asks for its settings now, and offers nothing before it has them.
-        while client.complete("# a manifest\n|").is_empty() {
-            assert!(Instant::now() < until, "the language server never took its settings");
+        let manifest = format!("file://{}/clauderon.yaml", root.display());
+        while client.complete_at(&manifest, first).is_empty() {
+            assert!(Instant::now() < until, "the language server knows no schema for {first:?}: {schemas}");
             std::thread::sleep(Duration::from_millis(50));
         }
         client
     }
 
-    /// Opens a document; the answer is its address.
-    pub fn open(&mut self, text: &str) -> String {
+    /// An address that no document had.
+    fn address(&mut self) -> String {
         self.opened += 1;
-        let uri = format!("file:///manifests/{}.yaml", self.opened);
-        self.open_at(&uri, text);
-        uri
+        format!("file:///manifests/{}.yaml", self.opened)
     }
 
     fn open_at(&mut self, uri: &str, text: &str) {
@@ -90,8 +100,13 @@ impl Client {
 
     /// What an editor offers at the `|` of a text.
     pub fn complete(&mut self, marked: &str) -> Vec<Value> {
+        let uri = self.address();
+        self.complete_at(&uri, marked)
+    }
+
+    fn complete_at(&mut self, uri: &str, marked: &str) -> Vec<Value> {
         let (text, position) = position(marked);
-        let uri = self.open(&text);
+        self.open_at(uri, &text);
         let answer =
             self.ask("textDocument/completion", &json!({"textDocument": {"uri": uri}, "position": position}));
         answer["items"].as_array().cloned().unwrap_or_default()
@@ -100,7 +115,8 @@ impl Client {
     /// What an editor shows of the word at the `|` of a text.
     pub fn hover(&mut self, marked: &str) -> String {
         let (text, position) = position(marked);
-        let uri = self.open(&text);
+        let uri = self.address();
+        self.open_at(&uri, &text);
         let answer =
             self.ask("textDocument/hover", &json!({"textDocument": {"uri": uri}, "position": position}));
         answer["contents"]["value"].as_str().unwrap_or_default().to_owned()

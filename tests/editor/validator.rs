@@ -1,20 +1,21 @@
 //! A validator of JSON schemas that shares no code with clauderon's: see `validate.mjs`.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
 
-use super::{packages, repository, schema_file};
+use super::{packages, repository};
 
 /// What the independent validator says of files: the places of its errors, or nothing where one is no YAML.
-pub fn judged(files: &[PathBuf]) -> BTreeMap<PathBuf, Option<Vec<String>>> {
+pub fn judged(schema: &Path, files: &[PathBuf]) -> BTreeMap<PathBuf, Option<Vec<String>>> {
     let packages = packages();
     assert!(packages.join("node_modules/ajv").exists(), "no validator; run scripts/editor");
     let output = Command::new("node")
         .arg(repository().join("tests/editor/validate.mjs"))
-        .args([packages, schema_file()])
+        .arg(packages)
+        .arg(schema)
         .args(files)
         .output()
         .expect("node starts");
