@@ -230,6 +230,27 @@ fn an_independent_validator_takes_and_refuses_what_validate_does() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+#[test]
+fn an_unknown_key_is_underlined_where_it_stands() {
+    let mut editor = editor();
+    let files: Vec<(PathBuf, String)> = MAPS
+        .iter()
+        .enumerate()
+        .map(|(index, (text, _))| {
+            let indent = text.rsplit('\n').next().unwrap_or_default();
+            let path = PathBuf::from(format!("/manifests/unknown/{index}.yaml"));
+            (path, format!("{text}nonsense: 1\n{indent}more: 2\n"))
+        })
+        .collect();
+    files.iter().for_each(|(path, text)| editor.open_file(path, text));
+    for (path, text) in files {
+        let named: BTreeSet<u64> = parse(&text).unwrap_err().list.iter().map(|one| one.line as u64).collect();
+        assert_eq!(named.len(), 2, "{text}");
+        let diagnostics = editor.diagnostics(&path);
+        assert_eq!(lines(&diagnostics), named, "{text}{}", json!(diagnostics));
+    }
+}
+
 /// What stands in fences of a language in the guide to editors.
 fn fences(language: &str) -> Vec<String> {
     let guide = std::fs::read_to_string(repository().join("docs/editors.md")).expect("the guide");

@@ -6,11 +6,7 @@ use serde_json::{Map, Value, json};
 /// Lifts the forms of a form into the list around it.
 pub fn flatten(map: &mut Map<String, Value>) {
     let Some(Value::Array(forms)) = map.get_mut("anyOf") else { return };
-    let inner = |form: Value| match ["anyOf", "oneOf"].iter().find_map(|key| form[key].as_array()) {
-        Some(forms) => forms.clone(),
-        None => vec![form],
-    };
-    let all: Vec<Value> = std::mem::take(forms).into_iter().flat_map(inner).collect();
+    let all: Vec<Value> = std::mem::take(forms).into_iter().flat_map(spread).collect();
     *forms = with_words(all);
     for form in forms.iter_mut().filter_map(Value::as_object_mut) {
         form.shift_remove("description");
@@ -28,6 +24,14 @@ pub fn flatten(map: &mut Map<String, Value>) {
                 (_, value) => drop(map.entry(key).or_insert(value)),
             }
         }
+    }
+}
+
+/// The forms inside of a form, however deep.
+fn spread(form: Value) -> Vec<Value> {
+    match ["anyOf", "oneOf"].iter().find_map(|key| form[key].as_array()) {
+        Some(forms) => forms.iter().cloned().flat_map(spread).collect(),
+        None => vec![form],
     }
 }
 
@@ -55,27 +59,57 @@ fn with_words(forms: Vec<Value>) -> Vec<Value> {
     others
 }
 
-/// One schema for forms that their types alone tell apart.
+/// One schema for forms that their types alone tell apart: with a list of forms, an editor takes a map with an unknown
+/// key for another form and underlines it whole. What only some values of a type may be stays a list.
 fn join(forms: &[Value]) -> Option<Map<String, Value>> {
-    let (mut types, mut joined) = (Vec::new(), Map::new());
+    let (mut types, mut free, mut chosen) = (Vec::new(), Vec::new(), Vec::new());
+    let mut joined = Map::new();
     for form in forms {
-        let form = form.as_object()?;
-        let kinds =
-            form.get("type").map(|kind| kind.as_array().cloned().unwrap_or_else(|| vec![kind.clone()]))?;
-        if kinds.iter().any(|kind| types.contains(kind)) || (form.contains_key("enum") && forms.len() > 1) {
+        let kinds = kinds(form)?;
+        if kinds.iter().any(|kind| types.contains(kind)) {
             return None;
         }
-        types.extend(kinds);
-        for (key, value) in form.iter().filter(|(key, _)| *key != "type") {
+        types.extend(kinds.iter().copied());
+        if form.get("enum").is_some() || form.get("const").is_some() {
+            chosen.push(form.clone());
+            continue;
+        }
+        free.extend(kinds);
+        for (key, value) in form.as_object()?.iter().filter(|(key, _)| *key != "type") {
             if joined.insert(key.clone(), value.clone()).is_some() {
                 return None;
             }
         }
     }
-    let types = match types.as_slice() {
-        [only] => only.clone(),
-        _ => Value::Array(types),
-    };
-    joined.shift_insert(0, "type".to_owned(), types);
+    if let ([Value::Object(only)], []) = (chosen.as_slice(), free.as_slice()) {
+        return Some(only.clone());
+    }
+    if !chosen.is_empty() {
+        chosen.push(json!({"type": one_or_all(&free)}));
+        joined.insert("anyOf".to_owned(), Value::Array(chosen));
+    }
+    joined.shift_insert(0, "type".to_owned(), one_or_all(&types));
     Some(joined)
+}
+
+/// The types that a form has.
+fn kinds(form: &Value) -> Option<Vec<&str>> {
+    if form.get("$ref").is_some() {
+        return Some(vec!["object"]);
+    }
+    if form["const"].is_boolean() {
+        return Some(vec!["boolean"]);
+    }
+    match &form["type"] {
+        Value::String(kind) => Some(vec![kind]),
+        Value::Array(kinds) => kinds.iter().map(Value::as_str).collect(),
+        _ => None,
+    }
+}
+
+fn one_or_all(kinds: &[&str]) -> Value {
+    match kinds {
+        [only] => json!(only),
+        _ => json!(kinds),
+    }
 }

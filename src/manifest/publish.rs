@@ -29,8 +29,9 @@ pub fn publish(mut schema: Value) -> Value {
     let known = known_cache(&schema["$defs"]["Cache"]);
     schema["$defs"]["KnownCache"] = known;
     merge_rules(&mut schema);
-    each(&mut schema, &mut flatten);
+    flatten_all(&mut schema);
     each(&mut schema, &mut name_keys);
+    type_at_use(&mut schema);
     each(&mut schema, &mut show);
     explain_named(&mut schema);
     for name in EXPLAINED_BY_THEIR_KEY {
@@ -79,6 +80,30 @@ fn merge(map: &mut Map<String, Value>, key: String, value: Value) {
         }
         (_, value) => drop(map.insert(key, value)),
     }
+}
+
+/// Flattens from outside in: a list of forms takes those inside of it up as they are.
+fn flatten_all(value: &mut Value) {
+    match value {
+        Value::Object(map) => {
+            flatten(map);
+            map.values_mut().for_each(flatten_all);
+        }
+        Value::Array(items) => items.iter_mut().for_each(flatten_all),
+        _ => {}
+    }
+}
+
+/// Moves the type of each definition to where it is used: there the short forms have theirs.
+fn type_at_use(schema: &mut Value) {
+    for definition in schema["$defs"].as_object_mut().into_iter().flat_map(Map::values_mut) {
+        definition.as_object_mut().map(|definition| definition.shift_remove("type"));
+    }
+    each(schema, &mut |map| {
+        if map.contains_key("$ref") && !map.contains_key("type") {
+            map.insert("type".to_owned(), json!("object"));
+        }
+    });
 }
 
 /// Leaves examples that are maps out where there are others: an editor offers each as a value and cannot name a map.
