@@ -242,7 +242,9 @@ fn an_unknown_key_is_underlined_where_it_stands() {
             (path, format!("{text}nonsense: 1\n{indent}more: 2\n"))
         })
         .collect();
-    files.iter().for_each(|(path, text)| editor.open_file(path, text));
+    for (path, text) in &files {
+        editor.open_file(path, text);
+    }
     for (path, text) in files {
         let named: BTreeSet<u64> = parse(&text).unwrap_err().list.iter().map(|one| one.line as u64).collect();
         assert_eq!(named.len(), 2, "{text}");
