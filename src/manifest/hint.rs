@@ -24,8 +24,11 @@ const MAPS: [(&str, &str); 6] = [
 /// Where a key that is unknown at the end of a path would be right.
 pub fn elsewhere(schema: &Value, key: &str, path: &[String]) -> Option<String> {
     let has = |map: &str, key: &str| schema["$defs"][map]["properties"].get(key).is_some();
-    let depth =
-        if path.first().is_some_and(|first| first == "sessions") { path.len() - 2 } else { path.len() };
+    let depth = if path.first().is_some_and(|first| first == "sessions") {
+        path.len().saturating_sub(2)
+    } else {
+        path.len()
+    };
     let parent = path.len().checked_sub(2).map(|at| path[at].as_str());
     let place = match (key, parent) {
         ("name", _) => "`name` is the project's; a session's name is its key under `sessions`".to_owned(),

@@ -8,7 +8,7 @@ use super::forms::flatten;
 use super::scalar::NAME_RULE;
 
 /// The key of the rules that the types do not know.
-const RULE: &str = "rule";
+const RULE: &str = "x-rule";
 
 /// Maps whose one key says what they are: a description of their own would hide the key's in an editor.
 const EXPLAINED_BY_THEIR_KEY: [&str; 10] = [

@@ -24,7 +24,7 @@ pub fn shape() -> Value {
     schema
 }
 
-/// The shape, with the rules beyond it under the key `rule`.
+/// The shape, with the rules beyond it under the key `x-rule`.
 fn annotated() -> Value {
     let mut generator = SchemaSettings::draft2020_12().into_generator();
     let name = generator.subschema_for::<Option<Name>>().to_value();
@@ -52,7 +52,7 @@ fn annotated() -> Value {
         "properties": properties,
         "patternProperties": {"^x-": true},
         "additionalProperties": false,
-        "rule": definitions["Session"]["rule"],
+        "x-rule": definitions["Session"]["x-rule"],
         "$defs": definitions,
     })
 }

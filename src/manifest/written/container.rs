@@ -17,16 +17,16 @@ use crate::manifest::settle::LEAST_MEMORY;
 #[serde(deny_unknown_fields)]
 pub struct Build {
     /// The directory that is sent to the engine, seen from the manifest.
-    #[schemars(extend("default" = ".", "examples" = ["./images"], "rule" = pattern::host_path()))]
+    #[schemars(extend("default" = ".", "examples" = ["./images"], "x-rule" = pattern::host_path()))]
     pub context: Option<String>,
     /// The Dockerfile, relative to the context.
-    #[schemars(extend("default" = "Dockerfile", "examples" = ["agent.Dockerfile"], "rule" = pattern::inner_path()))]
+    #[schemars(extend("default" = "Dockerfile", "examples" = ["agent.Dockerfile"], "x-rule" = pattern::inner_path()))]
     pub dockerfile: Option<String>,
     /// The stage to stop at.
     #[schemars(extend("default" = null, "examples" = ["dev"]))]
     pub target: Option<String>,
     /// Build arguments: a map, or a list of `NAME=VALUE`.
-    #[schemars(extend("default" = {}, "examples" = [{"NODE": "22"}], "rule" = pattern::variables()))]
+    #[schemars(extend("default" = {}, "examples" = [{"NODE": "22"}], "x-rule" = pattern::variables()))]
     pub args: Option<Pairs>,
 }
 
@@ -40,7 +40,7 @@ pub struct Cache {
     #[serde(skip)]
     pub switch: Option<bool>,
     /// Where, absolute in the container. The known caches have their own.
-    #[schemars(extend("default" = null, "examples" = ["/workspace/.next/cache"], "rule" = pattern::container_path()))]
+    #[schemars(extend("default" = null, "examples" = ["/workspace/.next/cache"], "x-rule" = pattern::container_path()))]
     pub path: Option<String>,
     /// Who shares it.
     #[schemars(extend("default" = "shared", "examples" = ["session"]))]
@@ -79,10 +79,10 @@ pub struct Spelled(#[expect(dead_code, reason = "only its schema is used")] serd
 #[serde(deny_unknown_fields)]
 pub struct Volume {
     /// A path of the host, seen from the manifest, or the name of a volume.
-    #[schemars(extend("examples" = ["./fixtures"], "rule" = pattern::volume_source()))]
+    #[schemars(extend("examples" = ["./fixtures"], "x-rule" = pattern::volume_source()))]
     pub source: String,
     /// Where, absolute in the container.
-    #[schemars(extend("examples" = ["/fixtures"], "rule" = pattern::container_path()))]
+    #[schemars(extend("examples" = ["/fixtures"], "x-rule" = pattern::container_path()))]
     pub target: String,
     /// Whether the container may not write.
     #[schemars(extend("default" = false, "examples" = [true]))]
@@ -95,7 +95,7 @@ impl Short for Volume {
             "type": "string",
             "pattern": "^[^:]+:[^:]+(:(ro|rw))?$",
             "patternErrorMessage": VOLUME_RULE,
-            "rule": pattern::volume(),
+            "x-rule": pattern::volume(),
         })]
     }
 
@@ -125,7 +125,7 @@ pub struct Resources {
     #[schemars(extend("default" = null, "examples" = [1.5]))]
     pub cpus: Option<Cpus>,
     /// Memory: bytes, or a number with `k`, `m`, `g` or `t` (powers of 1024). Without it, no limit.
-    #[schemars(extend("default" = null, "examples" = ["4GiB"], "rule" = {"minimum": LEAST_MEMORY}))]
+    #[schemars(extend("default" = null, "examples" = ["4GiB"], "x-rule" = {"minimum": LEAST_MEMORY}))]
     pub memory: Option<Size>,
     /// Processes and threads.
     #[schemars(extend("default" = 1024, "examples" = [4096]))]
@@ -142,7 +142,7 @@ pub struct Proxy {
     #[schemars(extend("default" = "sealed", "examples" = ["open"]))]
     pub egress: Option<Word<Egress>>,
     /// Destinations that need more than their name, by host name.
-    #[schemars(extend("default" = {}, "examples" = [{"api.acme.lan": {"address": "10.0.0.5:8443"}}], "rule" = pattern::hosts()))]
+    #[schemars(extend("default" = {}, "examples" = [{"api.acme.lan": {"address": "10.0.0.5:8443"}}], "x-rule" = pattern::hosts()))]
     pub hosts: Option<BTreeMap<String, Option<Form<Host>>>>,
 }
 
@@ -153,10 +153,10 @@ impl Short for Proxy {}
 #[serde(deny_unknown_fields)]
 pub struct Host {
     /// The address to dial instead, `HOST:PORT`. Naming it permits a private destination.
-    #[schemars(extend("default" = null, "examples" = ["10.0.0.5:8443"], "rule" = pattern::address()))]
+    #[schemars(extend("default" = null, "examples" = ["10.0.0.5:8443"], "x-rule" = pattern::address()))]
     pub address: Option<String>,
     /// A PEM file, seen from the manifest, whose certificates the container trusts too.
-    #[schemars(extend("default" = null, "examples" = ["certs/acme.pem"], "rule" = pattern::host_path()))]
+    #[schemars(extend("default" = null, "examples" = ["certs/acme.pem"], "x-rule" = pattern::host_path()))]
     pub ca: Option<String>,
 }
 
