@@ -11,7 +11,7 @@ pub fn branch(text: &str) -> Result<(), Wrong> {
         && name != "HEAD"
         && name != "@"
         && !name.starts_with('-')
-        && !name.starts_with("refs/")
+        && !text.starts_with("refs/")
         && !name.ends_with('.')
         && !name.contains("..")
         && !name.contains("@{")
@@ -31,7 +31,7 @@ fn has_lock(part: &str) -> bool {
 /// A revision to start from.
 pub fn revision(text: &str) -> Result<(), Wrong> {
     let valid = !text.is_empty()
-        && text.len() <= 1024
+        && text.chars().count() <= 1024
         && !text.starts_with('-')
         && !text.contains("..")
         && !text.chars().any(|letter| letter.is_control() || letter.is_whitespace());

@@ -10,8 +10,9 @@ use serde_json::Value;
 use super::diagnostic::quoted;
 use super::expected::Expected;
 use super::finding::{Finding, Wrong};
-use super::schema::schema;
-use super::suggest::nearest;
+use super::hint;
+use super::schema::shape;
+use super::suggest::{known_as, nearest};
 
 /// Faults looked for at most.
 const MAX_FOUND: usize = 1_000;
@@ -22,7 +23,7 @@ struct Compiled {
 }
 
 static COMPILED: LazyLock<Compiled> = LazyLock::new(|| {
-    let schema = schema();
+    let schema = shape();
     let validator = jsonschema::validator_for(&schema).expect("the schema of the manifest is a schema");
     Compiled { schema, validator }
 });
@@ -57,6 +58,12 @@ fn tell_branches(
     findings: &mut Vec<Finding>,
 ) {
     let here = error.instance_path().as_str();
+    let mut expected = Expected::default();
+    context.iter().flatten().for_each(|error| expected.add(error, here));
+    if expected.has_near(error.instance()) {
+        findings.push(Finding::value(path, expected.words(error.instance())));
+        return;
+    }
     let mut fitting = context.iter().filter(|errors| !errors.iter().any(|error| misfit(error, here)));
     if let Some(errors) = fitting.next() {
         for error in errors {
@@ -64,9 +71,23 @@ fn tell_branches(
         }
         return;
     }
-    let mut expected = Expected::default();
-    context.iter().flatten().for_each(|error| expected.add(error, here));
-    findings.push(Finding::value(path, expected.words(error.instance())));
+    let lists_words = error.instance().is_string() && expected.has_words();
+    let wrong = expected.words(error.instance());
+    findings.push(Finding::value(path, if lists_words { wrong } else { with_form(wrong, error) }));
+}
+
+/// Adds what the value should look like, where no better remedy is known.
+fn with_form(wrong: Wrong, error: &ValidationError<'_>) -> Wrong {
+    if wrong.help.is_some() {
+        return wrong;
+    }
+    let path = segments(error.instance_path().as_str());
+    let key = path.last().map(String::as_str).filter(|key| key.parse::<usize>().is_err());
+    let node = parent_schema(error);
+    match node.and_then(|node| hint::form(&COMPILED.schema, node, key, error.instance())) {
+        Some(form) => wrong.help(form),
+        None => wrong,
+    }
 }
 
 /// Whether an error says that the value is of another form altogether.
@@ -93,7 +114,7 @@ fn words(error: &ValidationError<'_>) -> Wrong {
             }
             let mut expected = Expected::default();
             expected.add_types(kind);
-            expected.words(found)
+            with_form(expected.words(found), error)
         }
         ValidationErrorKind::Pattern { .. } => {
             let rule = parent_schema(error).and_then(|schema| schema.get("patternErrorMessage"));
@@ -102,7 +123,10 @@ fn words(error: &ValidationError<'_>) -> Wrong {
             rule.and_then(Value::as_str).map_or(wrong.clone(), |rule| wrong.help(rule))
         }
         ValidationErrorKind::Required { property } => {
-            Wrong::new(format!("the key `{}` is missing", property.as_str().unwrap_or_default()))
+            let key = property.as_str().unwrap_or_default();
+            let wrong = Wrong::new(format!("the key `{key}` is missing"));
+            let what = parent_schema(error).and_then(|node| node["properties"][key]["description"].as_str());
+            what.map_or(wrong.clone(), |what| wrong.help(format!("`{key}`: {what}")))
         }
         ValidationErrorKind::Minimum { limit } => {
             Wrong::new(format!("{found} is too small; the least is {limit}"))
@@ -111,7 +135,16 @@ fn words(error: &ValidationError<'_>) -> Wrong {
             Wrong::new(format!("{found} is too large; the most is {limit}"))
         }
         ValidationErrorKind::MinLength { .. } => {
-            Wrong::new("an empty text").help("leave the key out instead")
+            let path = segments(error.instance_path().as_str());
+            Wrong::new("an empty text").help(match path.as_slice() {
+                [sessions, name] if sessions == "sessions" => {
+                    format!("write `{name}:` with nothing behind it for a session without a prompt")
+                }
+                _ => "leave the key out instead".to_owned(),
+            })
+        }
+        ValidationErrorKind::MinItems { .. } => {
+            Wrong::new("an empty list").help("leave the key out instead, or say what is meant")
         }
         ValidationErrorKind::MinProperties { .. } => Wrong::new("there is no session here")
             .help("declare one, or leave `sessions` out to have one named `default`"),
@@ -139,26 +172,13 @@ fn unknown_key(error: &ValidationError<'_>, path: &[String], key: &str) -> Findi
     };
     let wrong = Wrong::new(format!("unknown key {}", quoted(key)));
     let known: Vec<&str> = known.keys().map(String::as_str).collect();
-    let help = match nearest(key, known.iter().copied()) {
-        Some(word) => format!("did you mean `{word}`?"),
-        None => elsewhere(key, &path).unwrap_or_else(|| format!("known here: {}", known.join(", "))),
-    };
+    let help = hint::elsewhere(&COMPILED.schema, key, &path).unwrap_or_else(|| {
+        match nearest(key, known.iter().copied()).or_else(|| known_as(key, &known)) {
+            Some(word) => format!("did you mean `{word}`?"),
+            None => format!("known here: {}", known.join(", ")),
+        }
+    });
     Finding::key(path, wrong.help(help))
-}
-
-/// A key that is right in another place.
-fn elsewhere(key: &str, path: &[String]) -> Option<String> {
-    let place = match key {
-        "name" if path.len() > 1 => "`name` is the project's; a session's name is its key under `sessions`",
-        "sessions" if path.len() > 1 => "`sessions` stands at the top of the manifest",
-        "egress" | "hosts" => "it belongs under `proxy`",
-        "cpus" | "memory" | "pids" => "it belongs under `resources`",
-        "model" | "args" => "it belongs under `agent`",
-        "branch" | "base" | "checkout" => "it belongs under `repository`",
-        "services" => "clauderon has no services yet; agent sessions stand under `sessions`",
-        _ => return None,
-    };
-    Some(place.to_owned())
 }
 
 /// The schema object that an error's keyword stands in.

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::check::parent_schema;
 use super::diagnostic::quoted;
 use super::finding::Wrong;
-use super::suggest::nearest;
+use super::suggest::{known_as, nearest};
 
 /// What a value could have been.
 #[derive(Default)]
@@ -88,6 +88,17 @@ impl Expected {
         }
     }
 
+    /// Whether there are words among what is expected.
+    pub(super) fn has_words(&self) -> bool {
+        !self.words.is_empty()
+    }
+
+    /// Whether a text is nearly one of the words.
+    pub(super) fn has_near(&self, found: &Value) -> bool {
+        let words = self.words.iter().map(String::as_str);
+        found.as_str().is_some_and(|text| nearest(text, words).is_some())
+    }
+
     /// The fault in words.
     pub(super) fn words(mut self, found: &Value) -> Wrong {
         self.words.dedup();
@@ -96,15 +107,26 @@ impl Expected {
         }
         let mut expected: Vec<String> = self.words.iter().map(|word| format!("`{word}`")).collect();
         expected.extend(self.types.iter().flat_map(|kind| kind.words()).map(|word| (*word).to_owned()));
-        let wrong = Wrong::new(format!("expected {}, found {}", enumerated(&expected), described(found)));
         let only = |kind| self.types.len() == 1 && self.types.contains(&kind);
+        let described = if only(JsonTypeName::Whole) && found.is_f64() {
+            format!("the fraction {found}")
+        } else {
+            described(found)
+        };
+        let wrong = Wrong::new(format!("expected {}, found {described}", enumerated(&expected)));
         match found {
             Value::Number(_) if self.types.contains(&JsonTypeName::Text) => {
                 wrong.help("quote it to make it text")
             }
-            Value::Bool(_) if self.words.is_empty() && only(JsonTypeName::Text) => {
+            Value::Bool(_) if self.words.is_empty() && self.types.contains(&JsonTypeName::Text) => {
                 wrong.help("quote it to make it text")
             }
+            Value::String(text) if self.types.contains(&JsonTypeName::Switch) => match text.as_str() {
+                "true" | "false" => wrong.help("leave the quotes out"),
+                "yes" | "on" => wrong.help("did you mean `true`?"),
+                "no" | "off" => wrong.help("did you mean `false`?"),
+                _ => wrong,
+            },
             Value::String(text) if only(JsonTypeName::Number) && text.parse::<f64>().is_ok() => {
                 wrong.help("leave the quotes out")
             }
@@ -120,7 +142,8 @@ fn not_one_of(written: &str, words: &[String]) -> Wrong {
         [only] => format!("{} is not {only}", quoted(written)),
         _ => format!("{} is not one of {}", quoted(written), known.join(", ")),
     });
-    match nearest(written, words.iter().map(String::as_str)) {
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    match nearest(written, words.iter().copied()).or_else(|| known_as(written, &words)) {
         Some(word) => wrong.help(format!("did you mean `{word}`?")),
         None => wrong,
     }

@@ -65,7 +65,10 @@ pub fn inner_path(text: &str) -> Result<PathBuf, Wrong> {
         match component {
             Component::Normal(name) => inner.push(name),
             Component::CurDir => {}
-            _ => return Err(Wrong::new(format!("{} leads out of its directory", quoted(text)))),
+            _ => {
+                let wrong = Wrong::new(format!("{} leads out of its directory", quoted(text)));
+                return Err(wrong.help("a path inside of it, without `..` and without `/` in front"));
+            }
         }
     }
     if inner.as_os_str().is_empty() {
@@ -81,7 +84,8 @@ pub fn container_path(text: &str) -> Result<String, Wrong> {
         return Err(Wrong::new(message).help("such as `/workspace/data`"));
     }
     if text.chars().any(char::is_control) || text.split('/').any(|part| part == "..") {
-        return Err(Wrong::new(format!("{} has a `..` or a control character in it", quoted(text))));
+        let wrong = Wrong::new(format!("{} has a `..` or a control character in it", quoted(text)));
+        return Err(wrong.help("write the whole path without them"));
     }
     let parts: Vec<&str> = text.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
     let path = format!("/{}", parts.join("/"));

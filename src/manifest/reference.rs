@@ -4,14 +4,14 @@ use std::fmt::Write;
 
 use serde_json::{Map, Value};
 
-use super::schema::schema;
+use super::schema::shape;
 
 const INTRODUCTION: &str = "# The manifest\n\n\
     <!-- Written from the schema: change the doc comments in src/manifest/written, then run \
     `CLAUDERON_BLESS=1 cargo test manifest`. -->\n\n\
     `clauderon.yaml` declares the agent sessions of a project. It is looked for in the working directory and above \
-    it, up to the root of the repository. For completion and checks in an editor, begin it with\n\n\
-    ```yaml\n# yaml-language-server: $schema=./schema/clauderon.schema.json\n```\n\n";
+    it, up to the root of the repository. For completion and checks in an editor, see \
+    [editors](editors.md).\n\n";
 
 const RULES: &str = "\n\n\
     - Short forms expand first: `agent: codex` is `agent: {kind: codex}`.\n\
@@ -23,7 +23,7 @@ const RULES: &str = "\n\n\
 
 /// The reference.
 pub fn reference() -> String {
-    let schema = schema();
+    let schema = shape();
     let mut text = INTRODUCTION.to_owned();
     text.push_str(schema["description"].as_str().unwrap_or_default());
     text.push_str(RULES);

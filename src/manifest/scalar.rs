@@ -208,11 +208,36 @@ const RESTART_RULE: &str =
 /// A restart policy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
-#[schemars(inline, extend(
-    "pattern" = "^(no|always|unless-stopped|on-failure(:[0-9]{1,9})?)$",
-    "patternErrorMessage" = RESTART_RULE
-))]
-pub struct RestartText(#[schemars(with = "String")] pub Restart);
+#[schemars(inline, !try_from)]
+pub struct RestartText(#[schemars(with = "RestartForm")] pub Restart);
+
+/// A restart policy as its schema shows it.
+#[derive(JsonSchema)]
+#[schemars(inline, untagged, rename_all = "kebab-case")]
+#[expect(dead_code, reason = "only its schema is used")]
+enum RestartForm {
+    Word(RestartWord),
+    Times(RestartTimes),
+}
+
+#[derive(JsonSchema)]
+#[schemars(inline, rename_all = "kebab-case")]
+#[expect(dead_code, reason = "only its schema is used")]
+enum RestartWord {
+    /// Never.
+    No,
+    /// Whenever it ends.
+    Always,
+    /// Whenever it ends by itself.
+    UnlessStopped,
+    /// After a failure, without end; `on-failure:N` tries N times.
+    OnFailure,
+}
+
+#[derive(JsonSchema)]
+#[schemars(inline, extend("pattern" = "^on-failure:[0-9]{1,9}$", "patternErrorMessage" = RESTART_RULE))]
+#[expect(dead_code, reason = "only its schema is used")]
+struct RestartTimes(String);
 
 impl TryFrom<String> for RestartText {
     type Error = &'static str;

@@ -1,5 +1,6 @@
-//! Pure. The JSON schema of the manifest (draft 2020-12), generated from the types of `written`. An editor with the
-//! YAML language server completes, explains and underlines by it; `check` finds every fault with it.
+//! Pure. The JSON schema of the manifest (draft 2020-12), generated from the types of `written`: the shape, by which
+//! `check` finds every fault that the types refuse, and with further rules the published one, by which an editor with
+//! the YAML language server completes, explains and underlines.
 
 use std::collections::BTreeMap;
 
@@ -7,11 +8,24 @@ use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
 use super::form::Form;
+use super::publish::{publish, take_rules};
 use super::scalar::Name;
 use super::written::{Session, Settings};
 
-/// The schema.
+/// The published schema.
 pub fn schema() -> Value {
+    publish(annotated())
+}
+
+/// What the types alone refuse.
+pub fn shape() -> Value {
+    let mut schema = annotated();
+    take_rules(&mut schema);
+    schema
+}
+
+/// The shape, with the rules beyond it under the key `x-rule`.
+fn annotated() -> Value {
     let mut generator = SchemaSettings::draft2020_12().into_generator();
     let name = generator.subschema_for::<Option<Name>>().to_value();
     let sessions = generator.subschema_for::<Option<BTreeMap<Name, Option<Form<Session>>>>>().to_value();
@@ -38,6 +52,7 @@ pub fn schema() -> Value {
         "properties": properties,
         "patternProperties": {"^x-": true},
         "additionalProperties": false,
+        "x-rule": definitions["Session"]["x-rule"],
         "$defs": definitions,
     })
 }
@@ -61,7 +76,7 @@ const SESSIONS: Words = Words {
                   Without this key there is one session, `default`.",
     default: || json!({"default": null}),
     examples: || {
-        json!([{
+        json!([{"login": "Fix the login loop"}, {
             "login": "Fix the login loop in src/auth.ts",
             "review": {"agent": "codex", "mode": "batch", "prompt": {"file": "prompts/review.md"}},
         }])

@@ -15,7 +15,7 @@ use super::project::{Build, Image, Volume, VolumeSource};
 use super::written::{Settings, agent as written_agent, container as written};
 
 /// Docker's own least amount of memory.
-const LEAST_MEMORY: u64 = 6 * 1024 * 1024;
+pub const LEAST_MEMORY: u64 = 6 * 1024 * 1024;
 /// Names of caches whose volumes would be those of the known caches.
 const TAKEN_CACHES: [&str; 2] = ["cargo-registry", "cargo-git"];
 /// Caches with paths of their own.

@@ -1,4 +1,4 @@
-//! Pure. "Did you mean": the nearest of the words that would have been right.
+//! Pure. "Did you mean": the nearest of the words that would have been right, or the one that others call otherwise.
 
 /// How alike two words must be to be suggested.
 const ALIKE: f64 = 0.75;
@@ -20,6 +20,39 @@ pub fn nearest<'a>(written: &str, words: impl IntoIterator<Item = &'a str>) -> O
         .map(|(_, word)| word)
 }
 
+/// Words of other tools, with ours.
+const OTHERS: [(&str, &str); 22] = [
+    ("acceptedits", "accept-edits"),
+    ("agents", "sessions"),
+    ("bypasspermissions", "bypass"),
+    ("claude_code", "claude"),
+    ("closed", "sealed"),
+    ("default", "ask"),
+    ("env", "environment"),
+    ("exec", "batch"),
+    ("gpt", "codex"),
+    ("global", "shared"),
+    ("headless", "batch"),
+    ("if_not_present", "missing"),
+    ("ifnotpresent", "missing"),
+    ("mounts", "volumes"),
+    ("none", "sealed"),
+    ("openai", "codex"),
+    ("print", "batch"),
+    ("repo", "repository"),
+    ("tasks", "sessions"),
+    ("user", "shared"),
+    ("workspaces", "sessions"),
+    ("yolo", "bypass"),
+];
+
+/// Our word for another tool's, when it is one of the given.
+pub fn known_as<'a>(written: &str, words: &[&'a str]) -> Option<&'a str> {
+    let written = written.to_lowercase().replace('-', "_");
+    let mut ours = OTHERS.iter().filter(|(other, _)| *other == written);
+    ours.find_map(|(_, ours)| words.iter().copied().find(|word| word == ours))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -33,5 +66,12 @@ mod tests {
         assert_eq!(nearest("cpu", words), Some("cpus"));
         assert_eq!(nearest("ports", words), None);
         assert_eq!(nearest("", words), None);
+    }
+
+    #[test]
+    fn words_of_other_tools_are_understood() {
+        assert_eq!(known_as("IfNotPresent", &["always", "missing"]), Some("missing"));
+        assert_eq!(known_as("if-not-present", &["always"]), None);
+        assert_eq!(known_as("env", &["environment"]), Some("environment"));
     }
 }

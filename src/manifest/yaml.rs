@@ -65,11 +65,38 @@ fn fault(error: &serde_saphyr::Error, text: &str) -> Fault {
         let message = "the manifest is too large, nests too deep or expands too far";
         return Fault::new(start..start + length, message);
     }
+    let fault = Fault::new(start..start + length, format!("not valid YAML: {}", in_our_words(&said)));
+    match REMEDIES.iter().find(|(words, _)| said.contains(words)) {
+        Some((_, remedy)) => fault.help(*remedy),
+        None => fault,
+    }
+}
+
+/// What usually helps, by what the reader says.
+const REMEDIES: [(&str, &str); 7] = [
+    ("mapping values are not allowed", "quote a text that holds `: `"),
+    ("unexpected character: `@'", "quote a text that begins with `@`"),
+    ("unexpected character: ``'", "quote a text that begins with a backtick"),
+    ("abs disallowed", "indent with spaces"),
+    ("did not find expected key", "keys of one map stand in one column"),
+    ("illegal placement of ':'", "an earlier `[`, `{` or quote may be open"),
+    ("xpected string scalar", "a key is text"),
+];
+
+/// The reader's message in one line, with a small letter in front and our quotes.
+fn in_our_words(said: &str) -> String {
     let mut message: String = said.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    if let Some(first) = message.get_mut(..1) {
+    if !said.starts_with("YAML")
+        && let Some(first) = message.get_mut(..1)
+    {
         first.make_ascii_lowercase();
     }
-    Fault::new(start..start + length, format!("not valid YAML: {message}"))
+    match message.split_once(": `") {
+        Some((before, quoted)) if quoted.ends_with('\'') => {
+            format!("{before}: `{}`", quoted.trim_end_matches('\''))
+        }
+        _ => message,
+    }
 }
 
 /// The byte that a location means; some errors carry only a line and a column.

@@ -6,6 +6,7 @@ use serde::de::Error;
 
 use super::container::Spelled;
 use crate::manifest::form::{Short, Word, word_from};
+use crate::manifest::pattern;
 use crate::manifest::project::AgentKind;
 use crate::manifest::scalar::PromptText;
 
@@ -38,12 +39,13 @@ impl Short for Agent {
 /// A prompt: its text or the file that holds it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("x-rule" = pattern::exclude("text", "file")))]
 pub struct Prompt {
     /// The text itself; excludes `file`.
     #[schemars(extend("default" = null, "examples" = ["Make the tests pass"]))]
     pub text: Option<PromptText>,
     /// A file that holds the text, seen from the manifest; excludes `text`.
-    #[schemars(extend("default" = null, "examples" = ["prompts/review.md"]))]
+    #[schemars(extend("default" = null, "examples" = ["prompts/review.md"], "x-rule" = pattern::host_path()))]
     pub file: Option<String>,
 }
 
@@ -66,25 +68,25 @@ pub struct Repository {
     #[serde(skip)]
     pub off: bool,
     /// A path inside the repository, seen from the manifest.
-    #[schemars(extend("default" = ".", "examples" = ["../shop"]))]
+    #[schemars(extend("default" = ".", "examples" = ["../shop"], "x-rule" = pattern::host_path()))]
     pub path: Option<String>,
     /// The revision that a new branch starts at; without it, HEAD.
-    #[schemars(extend("default" = "HEAD", "examples" = ["main"]))]
+    #[schemars(extend("default" = "HEAD", "examples" = ["main"], "x-rule" = pattern::revision()))]
     pub base: Option<String>,
     /// The branch the agent works on. To one that ends in `/`, the session's name is added.
-    #[schemars(extend("default" = "clauderon/", "examples" = ["agents/"]))]
+    #[schemars(extend("default" = "clauderon/", "examples" = ["agents/"], "x-rule" = pattern::branch()))]
     pub branch: Option<String>,
     /// How the checkout is made.
     #[schemars(extend("default" = "clone", "examples" = ["clone"]))]
     pub checkout: Option<Word<Checkout>>,
     /// Ignored files to bring along, relative to the repository's root.
-    #[schemars(extend("default" = [], "examples" = [[".env.example"]]))]
+    #[schemars(extend("default" = [], "examples" = [[".env.example"]], "x-rule" = pattern::copied()))]
     pub copy: Option<Vec<String>>,
 }
 
 impl Short for Repository {
     fn schemas(_: &mut SchemaGenerator) -> Vec<Schema> {
-        vec![json_schema!({"type": "string"}), json_schema!({"const": false})]
+        vec![json_schema!({"type": "string", "x-rule": pattern::host_path()}), json_schema!({"const": false})]
     }
 
     fn from_text<E: Error>(text: &str) -> Result<Self, E> {

@@ -7,24 +7,26 @@ use serde::Deserialize;
 use serde::de::Error;
 
 use crate::manifest::form::{Short, Word};
+use crate::manifest::pattern;
 use crate::manifest::project::CacheScope;
 use crate::manifest::scalar::{Cpus, Pids, Size};
+use crate::manifest::settle::LEAST_MEMORY;
 
 /// An image build, in compose's words.
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Build {
     /// The directory that is sent to the engine, seen from the manifest.
-    #[schemars(extend("default" = ".", "examples" = ["./images"]))]
+    #[schemars(extend("default" = ".", "examples" = ["./images"], "x-rule" = pattern::host_path()))]
     pub context: Option<String>,
     /// The Dockerfile, relative to the context.
-    #[schemars(extend("default" = "Dockerfile", "examples" = ["agent.Dockerfile"]))]
+    #[schemars(extend("default" = "Dockerfile", "examples" = ["agent.Dockerfile"], "x-rule" = pattern::inner_path()))]
     pub dockerfile: Option<String>,
     /// The stage to stop at.
     #[schemars(extend("default" = null, "examples" = ["dev"]))]
     pub target: Option<String>,
     /// Build arguments: a map, or a list of `NAME=VALUE`.
-    #[schemars(extend("default" = {}, "examples" = [{"NODE": "22"}]))]
+    #[schemars(extend("default" = {}, "examples" = [{"NODE": "22"}], "x-rule" = pattern::variables()))]
     pub args: Option<Pairs>,
 }
 
@@ -38,7 +40,7 @@ pub struct Cache {
     #[serde(skip)]
     pub switch: Option<bool>,
     /// Where, absolute in the container. The known caches have their own.
-    #[schemars(extend("default" = null, "examples" = ["/workspace/.next/cache"]))]
+    #[schemars(extend("default" = null, "examples" = ["/workspace/.next/cache"], "x-rule" = pattern::container_path()))]
     pub path: Option<String>,
     /// Who shares it.
     #[schemars(extend("default" = "shared", "examples" = ["session"]))]
@@ -77,10 +79,10 @@ pub struct Spelled(#[expect(dead_code, reason = "only its schema is used")] serd
 #[serde(deny_unknown_fields)]
 pub struct Volume {
     /// A path of the host, seen from the manifest, or the name of a volume.
-    #[schemars(extend("examples" = ["./fixtures"]))]
+    #[schemars(extend("examples" = ["./fixtures"], "x-rule" = pattern::volume_source()))]
     pub source: String,
     /// Where, absolute in the container.
-    #[schemars(extend("examples" = ["/fixtures"]))]
+    #[schemars(extend("examples" = ["/fixtures"], "x-rule" = pattern::container_path()))]
     pub target: String,
     /// Whether the container may not write.
     #[schemars(extend("default" = false, "examples" = [true]))]
@@ -93,6 +95,7 @@ impl Short for Volume {
             "type": "string",
             "pattern": "^[^:]+:[^:]+(:(ro|rw))?$",
             "patternErrorMessage": VOLUME_RULE,
+            "x-rule": pattern::volume(),
         })]
     }
 
@@ -122,7 +125,7 @@ pub struct Resources {
     #[schemars(extend("default" = null, "examples" = [1.5]))]
     pub cpus: Option<Cpus>,
     /// Memory: bytes, or a number with `k`, `m`, `g` or `t` (powers of 1024). Without it, no limit.
-    #[schemars(extend("default" = null, "examples" = ["4GiB"]))]
+    #[schemars(extend("default" = null, "examples" = ["4GiB"], "x-rule" = {"minimum": LEAST_MEMORY}))]
     pub memory: Option<Size>,
     /// Processes and threads.
     #[schemars(extend("default" = 1024, "examples" = [4096]))]

@@ -14,6 +14,7 @@ use serde::de::Error;
 use super::form::{Form, Short, Word};
 use super::project::{Mode, Permissions, PullPolicy};
 use super::scalar::{ImageReference, Name, RestartText};
+use super::{pattern, publish};
 use agent::{Agent, Prompt, Repository};
 use container::{Build, Cache, Pairs, Resources, Volume};
 use proxy::Proxy;
@@ -21,7 +22,7 @@ use proxy::Proxy;
 /// What a session may say, and above `sessions:` the default of every session.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[schemars(rename = "Session", extend("patternProperties" = {"^x-": true}))]
+#[schemars(rename = "Session", extend("patternProperties" = {"^x-": true}, "x-rule" = pattern::exclude("image", "build")))]
 pub struct Settings {
     /// Whether the session is there; `false` in the short form.
     #[serde(skip)]
@@ -53,10 +54,10 @@ pub struct Settings {
     pub repository: Option<Form<Repository>>,
     /// Cache volumes by name. `cargo`, `sccache` and `npm` are known, the first two on by default; `false` turns
     /// one off; an own one has a path.
-    #[schemars(extend("default" = {"cargo": true, "sccache": true}, "examples" = [{"npm": true, "next": {"path": "/workspace/.next/cache", "scope": "session"}}]))]
+    #[schemars(extend("default" = {"cargo": true, "sccache": true}, "examples" = [{"npm": true, "next": {"path": "/workspace/.next/cache", "scope": "session"}}], "x-rule" = publish::known_caches()))]
     pub caches: Option<BTreeMap<Name, Option<Form<Cache>>>>,
     /// Environment variables: a map, or a list of `NAME=VALUE`.
-    #[schemars(extend("default" = {}, "examples" = [{"RUST_LOG": "info"}, ["RUST_LOG=info"]]))]
+    #[schemars(extend("default" = {}, "examples" = [{"RUST_LOG": "info"}, ["RUST_LOG=info"]], "x-rule" = pattern::variables()))]
     pub environment: Option<Pairs>,
     /// Mounts. The short form is `SOURCE:TARGET` or `SOURCE:TARGET:ro`. A source with `.`, `/` or `~` in front is a
     /// path, seen from the manifest; a bare name is a named volume.
@@ -70,7 +71,7 @@ pub struct Settings {
     #[schemars(extend("default" = "on-failure:3", "examples" = ["unless-stopped"]))]
     pub restart: Option<RestartText>,
     /// Labels of the container: a map, or a list of `NAME=VALUE`.
-    #[schemars(extend("default" = {}, "examples" = [{"team": "shop"}]))]
+    #[schemars(extend("default" = {}, "examples" = [{"team": "shop"}], "x-rule" = pattern::labels()))]
     pub labels: Option<Pairs>,
     /// How the container reaches the world.
     #[schemars(extend("default" = {"egress": "sealed"}, "examples" = [{"hosts": {"api.acme.lan": {"address": "10.0.0.5:8443", "ca": "certs/acme.pem"}}}]))]

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde::de::Error;
 
 use crate::manifest::form::{Form, Short, Word, word_from};
+use crate::manifest::pattern;
 use crate::manifest::project::{Access, Egress, HostAccess};
 use crate::manifest::scalar::{Method, UrlPath};
 
@@ -22,7 +23,7 @@ pub struct Proxy {
     pub access: Option<Word<Access>>,
     /// What may be done where, by host name; `*.acme.dev` is all below that name, `*` all that is not named.
     /// The most specific name wins, never the order; of a list any item may allow.
-    #[schemars(extend("default" = {"*": true}, "examples" = [{"*": false, "registry.npmjs.org": "read-only", "api.acme.lan": {"address": "10.0.0.5:8443"}}]))]
+    #[schemars(extend("default" = {"*": true}, "examples" = [{"*": false, "registry.npmjs.org": "read-only", "api.acme.lan": {"address": "10.0.0.5:8443"}}], "x-rule" = pattern::hosts()))]
     pub hosts: Option<BTreeMap<String, Option<Hosts>>>,
 }
 
@@ -36,7 +37,14 @@ pub enum Hosts {
     /// One.
     One(Form<Host>),
     /// Any of these.
+    #[serde(deserialize_with = "some")]
     Any(#[schemars(length(min = 1))] Vec<Form<Host>>),
+}
+
+/// A list with something in it.
+fn some<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<Form<Host>>, D::Error> {
+    let items = Vec::deserialize(deserializer)?;
+    if items.is_empty() { Err(D::Error::custom("an empty list")) } else { Ok(items) }
 }
 
 /// What is said of one destination.
@@ -56,10 +64,10 @@ pub struct Host {
     #[schemars(extend("default" = null, "examples" = [["/v1/search", "/repos/acme/**"]]))]
     pub paths: Option<Vec<UrlPath>>,
     /// The address to dial instead, `HOST:PORT`. Naming it permits a private destination.
-    #[schemars(extend("default" = null, "examples" = ["10.0.0.5:8443"]))]
+    #[schemars(extend("default" = null, "examples" = ["10.0.0.5:8443"], "x-rule" = pattern::address()))]
     pub address: Option<String>,
     /// A PEM file, seen from the manifest, whose certificates are believed of this host too.
-    #[schemars(extend("default" = null, "examples" = ["certs/acme.pem"]))]
+    #[schemars(extend("default" = null, "examples" = ["certs/acme.pem"], "x-rule" = pattern::host_path()))]
     pub ca: Option<String>,
 }
 
