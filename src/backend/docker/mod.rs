@@ -2,6 +2,7 @@
 
 mod build;
 mod convert;
+mod ignore;
 pub mod stream;
 
 use super::{Answer, Backend, Error, Ran};
