@@ -89,7 +89,7 @@ pub struct Engine {
 /// Connects and looks.
 pub async fn engine() -> Result<Engine, Error> {
     let home = host::home()?;
-    let docker = Docker::connect(&host::engine()).map_err(engine_error)?;
+    let docker = Docker::connect(&host::engine()).await.map_err(engine_error)?;
     let observed = docker.observe().await.map_err(engine_error)?;
     let owner = owner(rustix::process::getuid().as_raw(), home.path());
     // Running sessions need the daemon: one that was killed comes back with the next command, whichever it is.

@@ -1,4 +1,5 @@
 //! What several tests share.
 
+pub mod engine;
 pub mod project;
 pub mod world;

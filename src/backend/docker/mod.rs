@@ -4,6 +4,7 @@ mod build;
 mod convert;
 mod ignore;
 pub mod stream;
+mod version;
 
 use super::{Answer, Backend, Error, Ran};
 use crate::manifest::project::Build;
@@ -13,6 +14,7 @@ use crate::render::spec::ContainerSpec;
 use bollard::query_parameters as query;
 use futures_util::{FutureExt, StreamExt, TryStreamExt};
 use std::collections::HashMap;
+use std::path::Path;
 use std::time::Duration;
 
 /// The label that every container of ours carries.
@@ -26,14 +28,18 @@ pub struct Docker {
 }
 
 impl Docker {
-    /// Connects to the engine at an address such as `unix:///var/run/docker.sock`. Nothing is sent yet.
-    pub fn connect(address: &str) -> Result<Self, Error> {
-        let unreachable = |source: bollard::errors::Error| Error::Unreachable {
-            address: address.to_owned(),
-            source: Box::new(source),
-        };
+    /// Connects to the engine at an address such as `unix:///var/run/docker.sock` and asks for its API's version.
+    pub async fn connect(address: &str) -> Result<Self, Error> {
+        let unreachable =
+            |source: version::Failure| Error::Unreachable { address: address.to_owned(), source };
+        let socket = address.strip_prefix("unix://").unwrap_or(address);
+        let version = version::negotiate(Path::new(socket)).await.map_err(unreachable)?;
         let client = bollard::Docker::connect_with_unix(address, 120, bollard::API_DEFAULT_VERSION)
-            .map_err(unreachable)?;
+            .map_err(|error| unreachable(Box::new(error)))?;
+        let client = client.with_request_modifier(move |mut request| {
+            *request.uri_mut() = version::put_back(request.uri(), version);
+            request
+        });
         Ok(Self { client, address: address.to_owned() })
     }
 
