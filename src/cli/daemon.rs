@@ -2,7 +2,7 @@
 
 use super::args::{Daemon, DaemonCommand};
 use super::remedy::daemon_error;
-use super::{Code, host, output};
+use super::{Code, address, host, output};
 use crate::daemon::client::Client;
 use crate::daemon::lifecycle::{Options, begin_log, serve};
 use crate::error::Error;
@@ -19,7 +19,7 @@ pub async fn run(args: Daemon) -> Result<Code, Error> {
                 let _ = rustix::process::setsid();
             }
             begin_log();
-            let options = Options { home, http_port: args.http_port, engine: host::engine() };
+            let options = Options { home, http_port: args.http_port, engine: address::engine()? };
             match serve(options, ended()).await {
                 // Another was started at the same moment: it serves, which is what was wanted.
                 Err(crate::daemon::Error::Taken) if args.detached => Ok(0),

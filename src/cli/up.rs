@@ -3,7 +3,7 @@
 use super::args::{Format, Plan as PlanArgs, Up};
 use super::context::{self, Engine};
 use super::ground::Local;
-use super::{Code, consent, follow, host, images, output, progress, remedy, status, wait};
+use super::{Code, address, consent, follow, host, images, output, progress, remedy, status, wait};
 use crate::apply::{Context, Failure, apply};
 use crate::error::{Error, Kind};
 use crate::manifest::project::Project;
@@ -26,7 +26,7 @@ pub async fn run(file: Option<&Path>, args: &Up) -> Result<Code, Error> {
     let project = context::project(file)?;
     let sessions = context::chosen(&project, &args.sessions)?;
     if !args.dry_run {
-        let engine = host::engine();
+        let engine = address::engine()?;
         sessions.iter().try_for_each(|session| consent::refuse_socket(session, &engine))?;
         consent::ask(&host::home()?, &project, &sessions, args.yes)?;
     }
