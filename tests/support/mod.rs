@@ -1,5 +1,6 @@
 //! What several tests share.
 
+pub mod daemon;
 pub mod engine;
 pub mod project;
 pub mod world;
