@@ -3,4 +3,5 @@
 pub mod daemon;
 pub mod engine;
 pub mod project;
+pub mod pty;
 pub mod world;
