@@ -139,3 +139,47 @@ async fn down_stops_imports_and_only_then_removes() {
     let name = "clauderon-shop-a".to_owned();
     assert_eq!(plan.sessions[0].steps, [Step::Stop(name.clone()), Step::Import, Step::Remove(name)]);
 }
+
+#[test]
+fn a_dry_run_names_the_images_that_would_be_got() {
+    use clauderon::manifest::project::{Build, Image, PullPolicy};
+    use clauderon::plan::images::fetches;
+    let told = |image: Image, policy, present: bool| {
+        let mut sessions = [session("a"), session("b")];
+        for session in &mut sessions {
+            (session.image, session.pull_policy) = (image.clone(), policy);
+        }
+        let shop = project(sessions.into());
+        let (fetches, notes) = fetches(&all(&shop, ""), |_| present);
+        assert!(fetches.iter().all(|fetch| fetch.sessions == ["a", "b"]), "{fetches:?}");
+        let lines = fetches.iter().map(ToString::to_string).chain(notes);
+        lines.collect::<Vec<_>>().join("; ")
+    };
+    let named = || Image::Reference("agents:1".to_owned());
+    let built = || {
+        Image::Build(Build {
+            context: "/projects/shop".into(),
+            dockerfile: "Dockerfile".to_owned(),
+            target: None,
+            args: Default::default(),
+        })
+    };
+    for (image, policy, present, wanted) in [
+        (named(), PullPolicy::Missing, false, "pull agents:1: the engine does not have it"),
+        (named(), PullPolicy::Missing, true, ""),
+        (named(), PullPolicy::Always, true, "pull agents:1: `pull_policy: always`"),
+        (named(), PullPolicy::Never, true, ""),
+        (
+            named(),
+            PullPolicy::Never,
+            false,
+            "the engine has no image `agents:1`, and `pull_policy: never` keeps it so: `up` fails",
+        ),
+        (built(), PullPolicy::Missing, false, "build agents:1: the engine does not have it"),
+        (built(), PullPolicy::Never, false, "build agents:1: the engine does not have it"),
+        (built(), PullPolicy::Missing, true, ""),
+        (built(), PullPolicy::Always, true, "build agents:1: `pull_policy: always`"),
+    ] {
+        assert_eq!(told(image.clone(), policy, present), wanted, "{image:?} {policy:?} {present}");
+    }
+}

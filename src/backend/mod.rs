@@ -4,7 +4,7 @@
 pub mod docker;
 pub mod fake;
 
-use crate::manifest::project::{Build, PullPolicy};
+use crate::manifest::project::Build;
 use crate::plan::observed::Observed;
 use crate::render::facts::ImageFacts;
 use crate::render::spec::ContainerSpec;
@@ -112,13 +112,4 @@ pub enum Error {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-}
-
-/// Whether an image has to be pulled.
-pub fn must_pull(policy: PullPolicy, present: bool) -> bool {
-    match policy {
-        PullPolicy::Always => true,
-        PullPolicy::Missing => !present,
-        PullPolicy::Never => false,
-    }
 }

@@ -3,5 +3,6 @@
 
 pub mod action;
 pub mod display;
+pub mod images;
 pub mod observed;
 pub mod up;
