@@ -4,9 +4,9 @@ use crate::support::engine::Relay;
 use crate::support::world::docker;
 use clauderon::backend::docker::stream::Exec;
 use clauderon::backend::{Backend, Error, docker::Docker, fake::Fake};
-use clauderon::manifest::project::Build;
+use clauderon::manifest::project::{Build, CacheScope};
 use clauderon::plan::observed::ContainerState;
-use clauderon::render::spec::ContainerSpec;
+use clauderon::render::spec::{ContainerSpec, Mount, MountSource};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -58,10 +58,19 @@ async fn contract(backend: &dyn Backend) {
     assert!(matches!(backend.start(&name).await, Err(Error::Engine { .. })));
 
     let volume = format!("{name}-volume");
-    assert!(backend.create_volume(&volume).await.unwrap());
-    assert!(!backend.create_volume(&volume).await.unwrap());
-    backend.remove_volume(&volume).await.unwrap();
-    backend.remove_volume(&volume).await.unwrap();
+    let labels = BTreeMap::from([("clauderon.volume".to_owned(), "project".to_owned())]);
+    assert!(backend.create_volume(&volume, &labels).await.unwrap());
+    assert!(!backend.create_volume(&volume, &BTreeMap::new()).await.unwrap());
+    let source = MountSource::Volume { name: volume.clone(), scope: CacheScope::Project };
+    let mount = Mount { source, target: "/data".to_owned(), read_only: false };
+    backend.create(&ContainerSpec { mounts: vec![mount], ..spec.clone() }).await.unwrap();
+    assert_eq!(backend.remove_volume(&volume).await.unwrap(), std::slice::from_ref(&name), "it is in use");
+    let listed = backend.volumes().await.unwrap().into_iter().find(|listed| listed.name == volume);
+    assert_eq!(listed.map(|listed| listed.labels), Some(labels));
+    backend.remove(&name).await.unwrap();
+    assert!(backend.remove_volume(&volume).await.unwrap().is_empty());
+    assert!(backend.remove_volume(&volume).await.unwrap().is_empty());
+    assert!(backend.volumes().await.unwrap().iter().all(|listed| listed.name != volume));
 
     let once = ContainerSpec { argv: vec!["true".to_owned()], ..spec };
     assert_eq!(backend.run_once(&once, Duration::from_secs(20)).await.unwrap().code, 0);

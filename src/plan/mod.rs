@@ -6,3 +6,4 @@ pub mod display;
 pub mod images;
 pub mod observed;
 pub mod up;
+pub mod volumes;
