@@ -93,3 +93,20 @@ async fn a_socket_that_went_away_is_made_again_when_asked() {
     client.watch(&ids).await.unwrap();
     assert_eq!(place.report("a", "Stop").unwrap(), STORED);
 }
+
+/// Of many that start, one may come when all is over: it must not begin again.
+#[tokio::test]
+async fn a_daemon_that_comes_too_late_makes_no_home() {
+    let place = Place::new("home");
+    let gone = place.directory.path().join("gone");
+    let mut late = std::process::Command::new(PROGRAM);
+    let mut late = late.args(["daemon", "--detached"]).env("CLAUDERON_HOME", &gone).spawn().unwrap();
+    let end = Instant::now() + Duration::from_secs(10);
+    while late.try_wait().unwrap().is_none() && Instant::now() < end {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let ended = late.try_wait().unwrap();
+    let _ = late.kill();
+    assert_eq!(ended.and_then(|status| status.code()), Some(0));
+    assert!(!gone.exists());
+}

@@ -14,6 +14,10 @@ pub async fn run(args: Daemon) -> Result<Code, Error> {
     let home = host::home()?;
     match args.command {
         None => {
+            if args.detached && !crate::fs::exists(home.path()) {
+                // Whoever wanted it made the home first: it has been removed since, and is not made again.
+                return Ok(0);
+            }
             if args.detached {
                 // A caller that made us a group's leader has done as much already.
                 let _ = rustix::process::setsid();
