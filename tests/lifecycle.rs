@@ -110,3 +110,19 @@ async fn a_daemon_that_comes_too_late_makes_no_home() {
     assert_eq!(ended.and_then(|status| status.code()), Some(0));
     assert!(!gone.exists());
 }
+
+/// A lock that the caller holds would be held as long as the daemon lives.
+#[tokio::test]
+async fn a_daemon_holds_nothing_that_its_caller_has_open() {
+    let place = Place::new("home");
+    let held = place.directory.path().join("held");
+    std::fs::write(&held, "").unwrap();
+    let inherited = rustix::fs::open(&held, rustix::fs::OFlags::RDONLY, rustix::fs::Mode::empty()).unwrap();
+    let pid = daemon(&place).await.status().await.unwrap().pid;
+    let open: Vec<_> = std::fs::read_dir(format!("/proc/{pid}/fd"))
+        .unwrap()
+        .filter_map(|entry| std::fs::read_link(entry.unwrap().path()).ok())
+        .collect();
+    drop(inherited);
+    assert!(open.len() > 3 && !open.contains(&held), "{open:?}");
+}
