@@ -1,5 +1,6 @@
 //! What goes wrong, and what is said of it: the place, the reason and the remedy.
 
+use crate::support::engine::Relay;
 use crate::support::world::{IMAGE, World, docker, inspect};
 use serde_json::json;
 use std::process::{Command, Stdio};
@@ -270,4 +271,89 @@ fn the_http_port_answers_hooks_with_a_token_and_nothing_else() {
     assert!(world.hooks("a").contains(&"Guide".to_owned()));
     daemon.kill().unwrap();
     daemon.wait().unwrap();
+}
+
+#[test]
+fn a_dry_run_tells_of_images_and_gets_none() {
+    let world = World::new();
+    world.write("agent.Dockerfile", "FROM debian:bookworm-slim\n");
+    world.write(
+        "clauderon.yaml",
+        &format!(
+            "name: {}\nsessions:\n  a: {{image: clauderon-no-such-image:1}}\n  \
+             b: {{build: {{context: ., dockerfile: agent.Dockerfile}}}}\n",
+            world.project
+        ),
+    );
+    let relay = Relay::new();
+    let run = |args: &[&str]| {
+        let output = world.command(args).env("DOCKER_HOST", relay.address()).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let plan = run(&["up", "--dry-run"]);
+    let lines: Vec<&str> = plan.lines().collect();
+    assert_eq!(lines[0], "pull clauderon-no-such-image:1: the engine does not have it");
+    assert!(
+        lines[1].starts_with(&format!("build clauderon-build/{}:", world.project))
+            && lines[1].ends_with(": the engine does not have it"),
+        "{plan}"
+    );
+    assert_eq!(lines[2..], ["create a: not there", "create b: not there"]);
+    let json: serde_json::Value = serde_json::from_str(&run(&["plan", "--format", "json"])).unwrap();
+    let kinds: Vec<_> = json["actions"].as_array().unwrap().iter().map(|action| &action["op"]).collect();
+    assert_eq!(kinds, ["pull", "build", "create", "create"]);
+    assert_eq!(json["actions"][0]["target"], "clauderon-no-such-image:1");
+    assert_eq!(json["actions"][0]["session"], "a");
+    assert_eq!(json["summary"], "2 sessions to change, images to get: 2");
+    let changes: Vec<_> =
+        relay.requests().into_iter().filter(|request| !request.starts_with("GET ")).collect();
+    assert!(changes.is_empty(), "{changes:?}");
+}
+
+#[test]
+fn an_engine_of_another_machine_is_refused() {
+    let world = World::new();
+    world.manifest("sessions: {a: hello}\n");
+    for host in ["tcp://127.0.0.1:1", "ssh://build.lan"] {
+        let output = world.command(&["up", "-d"]).env("DOCKER_HOST", host).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(said.contains(host) && said.contains("mounted from this machine"), "{said}");
+    }
+}
+
+#[test]
+fn the_engine_of_the_docker_context_is_used() {
+    let world = World::new();
+    world.manifest("sessions: {a: hello}\n");
+    let relay = Relay::new();
+    // `printf colima | sha256sum`.
+    let digest = "f24fd3749c1368328e2b149bec149cb6795619f244c5b584e844961215dadd16";
+    let meta = world.path("docker").join("contexts/meta").join(digest);
+    std::fs::create_dir_all(&meta).unwrap();
+    let endpoint = serde_json::json!({"Name": "colima", "Endpoints": {"docker": {"Host": relay.address()}}});
+    std::fs::write(meta.join("meta.json"), endpoint.to_string()).unwrap();
+    std::fs::write(world.path("docker/config.json"), r#"{"currentContext": "colima"}"#).unwrap();
+    let run = |context: &str| {
+        let mut command = world.command(&["ps"]);
+        command.env("DOCKER_CONFIG", world.path("docker")).env_remove("DOCKER_HOST");
+        let output = command.env("DOCKER_CONTEXT", context).output().unwrap();
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    assert_eq!(run("").0, Some(0));
+    let asked = relay.requests().len();
+    assert!(asked > 0, "the context's socket was asked");
+    assert_eq!(run("default").0, Some(0));
+    assert_eq!(relay.requests().len(), asked);
+    let (code, said) = run("gone");
+    assert!(code == Some(1) && said.contains("no Docker context `gone`") && said.contains("hint:"), "{said}");
+    // Docker's own client agrees.
+    let shown = std::process::Command::new("docker")
+        .args(["context", "show"])
+        .env("DOCKER_CONFIG", world.path("docker"))
+        .env_remove("DOCKER_HOST")
+        .output()
+        .unwrap();
+    assert_eq!(String::from_utf8_lossy(&shown.stdout).trim(), "colima");
 }

@@ -1,96 +1,21 @@
 //! The daemon's life as a process: started, killed, started again, raced for; and its sessions' sockets.
 
+use crate::support::daemon::{PROGRAM, Place};
 use clauderon::daemon::client::Client;
-use clauderon::daemon::record::{self, Record};
 use clauderon::daemon::{Error, spawn};
-use clauderon::home::Home;
-use clauderon::store::{Filter, Reader};
-use std::collections::BTreeMap;
-use std::io::{Read, Write};
-use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_clauderon");
-
-/// A home whose daemon is ended with it.
-struct Place {
-    directory: tempfile::TempDir,
-    home: Home,
+async fn daemon(place: &Place) -> Client {
+    spawn::ensure(&place.home, Path::new(PROGRAM)).await.unwrap()
 }
 
-impl Place {
-    fn new(below: &str) -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let home = Home::at(directory.path().join(below));
-        clauderon::fs::create_private_dir(home.path()).unwrap();
-        Self { directory, home }
-    }
-
-    async fn daemon(&self) -> Client {
-        spawn::ensure(&self.home, Path::new(PROGRAM)).await.unwrap()
-    }
-
-    fn add(&self, id: &str) -> String {
-        let record = Record {
-            id: id.to_owned(),
-            project: "shop".to_owned(),
-            root: PathBuf::from("/shop"),
-            session: "login".to_owned(),
-            container: "clauderon-shop-login".to_owned(),
-            parent: None,
-            branch: None,
-            checkout: None,
-            excludes: Vec::new(),
-            hosts: BTreeMap::new(),
-            active: true,
-        };
-        record::write(&self.home, &record).unwrap();
-        clauderon::hooks::token::load(&self.home.session(id).path().join("token")).unwrap()
-    }
-
-    /// Posts an event as the link does; the answer's first line.
-    fn post(&self, id: &str, token: &str, event: &str) -> std::io::Result<String> {
-        // The path may be too long for an address; the link's own, in the container, is short.
-        let short = self.directory.path().join("short");
-        let _ = std::fs::remove_file(&short);
-        std::os::unix::fs::symlink(self.home.session(id).run(), &short)?;
-        let mut stream = UnixStream::connect(short.join("link.sock"))?;
-        stream.set_read_timeout(Some(Duration::from_secs(5)))?;
-        let body = format!(r#"{{"session_id":"{id}","event":"{event}","timestamp":null,"data":{{}}}}"#);
-        write!(
-            stream,
-            "hooks\nPOST /api/hooks HTTP/1.1\r\nHost: host.docker.internal:1\r\nAuthorization: Bearer {token}\r\n\
-             Content-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
-            body.len()
-        )?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer)?;
-        Ok(answer.lines().next().unwrap_or_default().to_owned())
-    }
-
-    fn kinds(&self) -> Vec<String> {
-        let reader = Reader::open(&self.home.database()).unwrap();
-        let events = reader.events(&Filter { limit: 100, ..Filter::default() }).unwrap();
-        events.into_iter().map(|event| event.kind).collect()
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let _ = std::process::Command::new(PROGRAM)
-            .args(["daemon", "stop"])
-            .env("CLAUDERON_HOME", self.home.path())
-            .output();
-    }
-}
-
-const STORED: &str = "HTTP/1.1 204 No Content";
+const STORED: u16 = 204;
 
 #[tokio::test]
 async fn of_many_that_start_a_daemon_at_once_all_talk_to_one() {
     let place = Place::new("home");
-    let starts = (0..6).map(|_| async { place.daemon().await.status().await.unwrap().pid });
+    let starts = (0..6).map(|_| async { daemon(&place).await.status().await.unwrap().pid });
     let pids = futures_util::future::join_all(starts).await;
     assert!(pids.iter().all(|pid| *pid == pids[0]), "{pids:?}");
 }
@@ -98,23 +23,23 @@ async fn of_many_that_start_a_daemon_at_once_all_talk_to_one() {
 #[tokio::test]
 async fn a_killed_daemon_is_replaced_and_loses_no_event() {
     let place = Place::new("home");
-    let token = place.add("a");
-    let killed = place.daemon().await.status().await.unwrap().pid;
-    assert_eq!(place.post("a", &token, "SessionStart").unwrap(), STORED);
+    place.add("a");
+    let killed = daemon(&place).await.status().await.unwrap().pid;
+    assert_eq!(place.report("a", "SessionStart").unwrap(), STORED);
     let pid = rustix::process::Pid::from_raw(i32::try_from(killed).unwrap()).unwrap();
     rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
     let gone = Instant::now() + Duration::from_secs(5);
     while Client::connect(&place.home).await.is_ok() && Instant::now() < gone {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    assert!(place.post("a", &token, "Lost").is_err());
-    clauderon::fs::create_private_dir(&place.home.session("a").spool()).unwrap();
+    assert!(place.report("a", "Lost").is_err());
     let spooled = r#"{"session_id":"a","event":"UserPromptSubmit","data":null}"#;
-    std::fs::write(place.home.session("a").spool().join("1.json"), spooled).unwrap();
-    let status = place.daemon().await.status().await.unwrap();
+    place.spool("a", "1.json", spooled);
+    let status = daemon(&place).await.status().await.unwrap();
     assert!(status.pid != killed && status.sessions == 1);
-    assert_eq!(place.post("a", &token, "Stop").unwrap(), STORED);
-    assert_eq!(place.kinds(), ["SessionStart", "UserPromptSubmit", "Stop"]);
+    assert_eq!(place.report("a", "Stop").unwrap(), STORED);
+    let kinds: Vec<String> = place.events("a").into_iter().map(|event| event.kind).collect();
+    assert_eq!(kinds, ["SessionStart", "UserPromptSubmit", "Stop"]);
 }
 
 /// One that ends goes on holding the lock while its connections finish, and answers nobody any more.
@@ -128,7 +53,7 @@ async fn a_daemon_is_had_though_the_last_one_is_still_ending() {
         drop(lock);
     });
     let begun = Instant::now();
-    assert_eq!(place.daemon().await.status().await.unwrap().sessions, 0);
+    assert_eq!(daemon(&place).await.status().await.unwrap().sessions, 0);
     assert!(begun.elapsed() < Duration::from_secs(5), "it took {:?}", begun.elapsed());
     ending.await.unwrap();
 }
@@ -138,33 +63,66 @@ async fn a_session_is_served_however_long_the_homes_path_is() {
     let place = Place::new(&"h".repeat(60));
     let id = "01936000-0000-7000-8000-000000000000";
     assert!(place.home.session(id).socket().as_os_str().len() > 108);
-    let token = place.add(id);
-    place.daemon().await.watch(&[id.to_owned()]).await.unwrap();
-    assert_eq!(place.post(id, &token, "Stop").unwrap(), STORED);
+    place.add(id);
+    daemon(&place).await.watch(&[id.to_owned()]).await.unwrap();
+    assert_eq!(place.report(id, "Stop").unwrap(), STORED);
 }
 
 #[tokio::test]
 async fn a_session_that_could_not_be_served_is_served_when_asked_again() {
     let place = Place::new("home");
     let ids = ["a".to_owned()];
-    let mut client = place.daemon().await;
-    let token = place.add("a");
+    let mut client = daemon(&place).await;
+    place.add("a");
     let run = place.home.session("a").run();
     std::fs::write(&run, "in the way").unwrap();
     assert!(matches!(client.watch(&ids).await, Err(Error::Refused(_))));
     std::fs::remove_file(&run).unwrap();
     client.watch(&ids).await.unwrap();
-    assert_eq!(place.post("a", &token, "Stop").unwrap(), STORED);
+    assert_eq!(place.report("a", "Stop").unwrap(), STORED);
 }
 
 #[tokio::test]
 async fn a_socket_that_went_away_is_made_again_when_asked() {
     let place = Place::new("home");
     let ids = ["a".to_owned()];
-    let token = place.add("a");
-    let mut client = place.daemon().await;
+    place.add("a");
+    let mut client = daemon(&place).await;
     client.watch(&ids).await.unwrap();
     std::fs::remove_dir_all(place.home.session("a").run()).unwrap();
     client.watch(&ids).await.unwrap();
-    assert_eq!(place.post("a", &token, "Stop").unwrap(), STORED);
+    assert_eq!(place.report("a", "Stop").unwrap(), STORED);
+}
+
+/// Of many that start, one may come when all is over: it must not begin again.
+#[tokio::test]
+async fn a_daemon_that_comes_too_late_makes_no_home() {
+    let place = Place::new("home");
+    let gone = place.directory.path().join("gone");
+    let mut late = std::process::Command::new(PROGRAM);
+    let mut late = late.args(["daemon", "--detached"]).env("CLAUDERON_HOME", &gone).spawn().unwrap();
+    let end = Instant::now() + Duration::from_secs(10);
+    while late.try_wait().unwrap().is_none() && Instant::now() < end {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let ended = late.try_wait().unwrap();
+    let _ = late.kill();
+    assert_eq!(ended.and_then(|status| status.code()), Some(0));
+    assert!(!gone.exists());
+}
+
+/// A lock that the caller holds would be held as long as the daemon lives.
+#[tokio::test]
+async fn a_daemon_holds_nothing_that_its_caller_has_open() {
+    let place = Place::new("home");
+    let held = place.directory.path().join("held");
+    std::fs::write(&held, "").unwrap();
+    let inherited = rustix::fs::open(&held, rustix::fs::OFlags::RDONLY, rustix::fs::Mode::empty()).unwrap();
+    let pid = daemon(&place).await.status().await.unwrap().pid;
+    let open: Vec<_> = std::fs::read_dir(format!("/proc/{pid}/fd"))
+        .unwrap()
+        .filter_map(|entry| std::fs::read_link(entry.unwrap().path()).ok())
+        .collect();
+    drop(inherited);
+    assert!(open.len() > 3 && !open.contains(&held), "{open:?}");
 }

@@ -139,3 +139,80 @@ async fn down_stops_imports_and_only_then_removes() {
     let name = "clauderon-shop-a".to_owned();
     assert_eq!(plan.sessions[0].steps, [Step::Stop(name.clone()), Step::Import, Step::Remove(name)]);
 }
+
+#[test]
+fn a_dry_run_names_the_images_that_would_be_got() {
+    use clauderon::manifest::project::{Build, Image, PullPolicy};
+    use clauderon::plan::images::fetches;
+    let told = |image: Image, policy, present: bool| {
+        let mut sessions = [session("a"), session("b")];
+        for session in &mut sessions {
+            (session.image, session.pull_policy) = (image.clone(), policy);
+        }
+        let shop = project(sessions.into());
+        let (fetches, notes) = fetches(&all(&shop, ""), |_| present);
+        assert!(fetches.iter().all(|fetch| fetch.sessions == ["a", "b"]), "{fetches:?}");
+        let lines = fetches.iter().map(ToString::to_string).chain(notes);
+        lines.collect::<Vec<_>>().join("; ")
+    };
+    let named = || Image::Reference("agents:1".to_owned());
+    let built = || {
+        Image::Build(Build {
+            context: "/projects/shop".into(),
+            dockerfile: "Dockerfile".to_owned(),
+            target: None,
+            args: Default::default(),
+        })
+    };
+    for (image, policy, present, wanted) in [
+        (named(), PullPolicy::Missing, false, "pull agents:1: the engine does not have it"),
+        (named(), PullPolicy::Missing, true, ""),
+        (named(), PullPolicy::Always, true, "pull agents:1: `pull_policy: always`"),
+        (named(), PullPolicy::Never, true, ""),
+        (
+            named(),
+            PullPolicy::Never,
+            false,
+            "the engine has no image `agents:1`, and `pull_policy: never` keeps it so: `up` fails",
+        ),
+        (built(), PullPolicy::Missing, false, "build agents:1: the engine does not have it"),
+        (built(), PullPolicy::Never, false, "build agents:1: the engine does not have it"),
+        (built(), PullPolicy::Missing, true, ""),
+        (built(), PullPolicy::Always, true, "build agents:1: `pull_policy: always`"),
+    ] {
+        assert_eq!(told(image.clone(), policy, present), wanted, "{image:?} {policy:?} {present}");
+    }
+}
+
+#[test]
+fn down_removes_the_volumes_of_its_own_project_whatever_their_names() {
+    use clauderon::manifest::project::CacheScope;
+    use clauderon::plan::{observed::Volume, volumes::removable};
+    let volume = |name: &str, session: &str, project: &Project, scope| {
+        let one = &all(project, "sha256:1")[0];
+        let mut spec = container(project, one, &host(), &facts());
+        spec.labels.insert("clauderon.session".to_owned(), session.to_owned());
+        Volume { name: name.to_owned(), labels: spec.volume_labels(scope) }
+    };
+    // The name of this project makes its volumes look like those that all projects share.
+    let cargo = Project { name: "cargo".to_owned(), ..project(vec![session("a")]) };
+    let twin = Project { root: "/elsewhere".into(), ..cargo.clone() };
+    let volumes = [
+        volume("clauderon-cargo-registry", "a", &cargo, CacheScope::Shared),
+        volume("clauderon-cargo-data", "a", &cargo, CacheScope::Project),
+        volume("clauderon-cargo-a-next", "a", &cargo, CacheScope::Session),
+        volume("clauderon-cargo-gone-next", "gone", &cargo, CacheScope::Session),
+        volume("clauderon-cargo-web", "a", &twin, CacheScope::Project),
+        Volume { name: "clauderon-cargo-mine".to_owned(), ..Volume::default() },
+    ];
+    let owner = clauderon::render::identity::owner(1000, host().home.path());
+    let names = |owner: &str, sessions: &[&str]| {
+        let sessions: Vec<String> = sessions.iter().map(ToString::to_string).collect();
+        let found = removable(&volumes, &cargo, owner, &sessions);
+        found.into_iter().map(|volume| volume.name.clone()).collect::<Vec<_>>()
+    };
+    let all = ["clauderon-cargo-data", "clauderon-cargo-a-next", "clauderon-cargo-gone-next"];
+    assert_eq!(names(&owner, &[]), all);
+    assert_eq!(names(&owner, &["a"]), ["clauderon-cargo-a-next"]);
+    assert!(names("1001:/state/clauderon", &[]).is_empty(), "another user's");
+}

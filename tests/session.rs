@@ -1,6 +1,6 @@
 //! Real agents in real containers, from `up` to `down`. Only the model's answers are scripted.
 
-use crate::support::world::{World, committing, docker, eventually, inspect};
+use crate::support::world::{IMAGE, World, committing, docker, eventually, inspect};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -233,4 +233,52 @@ fn a_session_stopped_before_its_first_turn_starts_all_the_same() {
     std::fs::write(&transcript, "{\"type\":\"mode\",\"mode\":\"normal\"}\n").unwrap();
     world.run(&["up", "--wait"]).ok();
     world.run(&["wait", "a", "--for", "idle", "--timeout", "60s"]).ok();
+}
+
+#[test]
+fn down_removes_the_volumes_of_its_project_and_says_which() {
+    let world = World::with_model(&committing());
+    world.manifest(
+        "caches: {own: {path: /workspace/own, scope: session}, all: {path: /workspace/all, scope: project}}\n\
+         volumes: [\"data:/data\"]\nsessions: {a: {mode: batch, prompt: hello}, b: {mode: batch, prompt: hello}}\n",
+    );
+    world.run(&["up", "--wait", "--yes"]).ok();
+    let project = &world.project;
+    let volumes = || {
+        let all = docker(&[
+            "volume",
+            "ls",
+            "--format",
+            "{{.Name}}",
+            "--filter",
+            &format!("name=clauderon-{project}"),
+        ]);
+        let mut names: Vec<String> = all.lines().map(String::from).collect();
+        names.sort();
+        names
+    };
+    let named = |rest: &str| format!("clauderon-{project}-{rest}");
+    assert_eq!(volumes(), ["a-own", "all", "b-own", "data"].map(named));
+    // One that the user made bears a name like ours, and one is in use elsewhere.
+    let (mine, user) = (named("mine"), named("user"));
+    docker(&["volume", "create", &mine]);
+    docker(&["create", "--name", &user, "--volume", &format!("{}:/x", named("data")), IMAGE]);
+    let said = world.run(&["down", "--volumes", "--checkouts", "--force", "a"]);
+    assert_eq!(volumes(), ["all", "b-own", "data", "mine"].map(named), "{said:?}");
+    assert!(said.stderr.contains(&format!("Volume {} removed", named("a-own"))), "{said:?}");
+    let said = world.run(&["down", "--volumes", "--checkouts", "--force"]);
+    assert_eq!((said.code, volumes()), (0, ["data", "mine"].map(named).to_vec()), "{said:?}");
+    for line in [
+        format!("Volume {} removed", named("all")),
+        format!("Volume {} removed", named("b-own")),
+        format!("Volume {} kept: still in use by {user}", named("data")),
+    ] {
+        assert!(said.stderr.contains(&line), "{line} in {said:?}");
+    }
+    assert!(!said.stderr.contains("cargo"), "{said:?}");
+    assert!(docker(&["volume", "ls", "--format", "{{.Name}}"]).contains("clauderon-cargo-registry\n"));
+    docker(&["rm", &user]);
+    assert!(world.run(&["down", "--volumes"]).stderr.contains(&format!("Volume {} removed", named("data"))));
+    assert_eq!(volumes(), std::slice::from_ref(&mine));
+    docker(&["volume", "rm", &mine]);
 }

@@ -1,67 +1,13 @@
-//! A real terminal on both ends: `script` gives the caller one.
+//! A real terminal on both ends.
 
+use crate::support::engine::Relay;
+use crate::support::pty::Terminal;
 use crate::support::world::{World, docker, eventually};
 use serde_json::json;
-use std::io::{Read, Write};
-use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 const LONG: Duration = Duration::from_secs(60);
-
-/// A command in a terminal of 33 rows and 101 columns.
-struct Terminal {
-    child: Child,
-    screen: Arc<Mutex<Vec<u8>>>,
-}
-
-impl Terminal {
-    fn of(world: &World, command: &str) -> Self {
-        let program = env!("CARGO_BIN_EXE_clauderon");
-        let line =
-            format!("stty rows 33 cols 101; {}", command.replace("clauderon ", &format!("{program} ")));
-        let mut child = Command::new("script")
-            .args(["-qefc", &line, "/dev/null"])
-            .current_dir(world.root())
-            .env("CLAUDERON_HOME", world.home())
-            .env("TERM", "xterm-256color")
-            .env("SHELL", "/bin/bash")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let screen = Arc::new(Mutex::new(Vec::new()));
-        let (mut output, seen) = (child.stdout.take().unwrap(), Arc::clone(&screen));
-        std::thread::spawn(move || {
-            let mut buffer = [0; 4096];
-            while let Ok(count @ 1..) = output.read(&mut buffer) {
-                seen.lock().unwrap().extend_from_slice(&buffer[..count]);
-            }
-        });
-        Self { child, screen }
-    }
-
-    fn types(&mut self, text: &str) {
-        let stdin = self.child.stdin.as_mut().unwrap();
-        stdin.write_all(text.as_bytes()).unwrap();
-        stdin.flush().unwrap();
-    }
-
-    fn shows(&self, text: &str) -> bool {
-        String::from_utf8_lossy(&self.screen.lock().unwrap()).contains(text)
-    }
-
-    fn text(&self) -> String {
-        String::from_utf8_lossy(&self.screen.lock().unwrap()).into_owned()
-    }
-}
-
-impl Drop for Terminal {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
 
 fn idle() -> World {
     let world = World::with_model(&json!({"turns": [
@@ -90,6 +36,10 @@ fn attach_is_a_terminal_with_size_keys_and_a_way_out() {
     eventually("the agent's screen is shown", LONG, || terminal.shows("All well here."));
     let size = || world.run(&["exec", "a", "--", "bash", "-c", "stty size < /proc/1/fd/0"]).stdout;
     eventually("the size arrives", LONG, || size().trim() == "33 101");
+    for (rows, columns) in [(50, 120), (24, 80)] {
+        terminal.resize(rows, columns);
+        eventually("a new size arrives", LONG, || size().trim() == format!("{rows} {columns}"));
+    }
     terminal.types("typed by hand");
     std::thread::sleep(Duration::from_millis(500));
     terminal.types("\r");
@@ -112,6 +62,64 @@ fn the_engines_own_attach_works_as_well() {
     terminal.types("\x10\x11");
     eventually("the detach keys lead out", LONG, || terminal.shows("left with"));
     assert_eq!(docker(&["inspect", "--format", "{{.State.Running}}", &world.container("a")]), "true\n");
+}
+
+#[test]
+fn a_new_size_reaches_an_execution_too() {
+    let world = idle();
+    let mut terminal = Terminal::of(&world, "clauderon exec a; echo left with $?");
+    terminal.types("trap 'echo \"now $(stty size)\"' WINCH; echo rea\"\"dy\n");
+    eventually("the shell is there", LONG, || terminal.shows("ready"));
+    terminal.resize(50, 120);
+    // The shell runs its trap when it comes to its next prompt.
+    eventually("the new size arrives", LONG, || {
+        terminal.types("\n");
+        terminal.shows("now 50 120")
+    });
+    terminal.types("exit\n");
+    eventually("the shell ends", LONG, || terminal.shows("left with 0"));
+}
+
+/// Attaches, ends it this way, and expects the terminal as it was.
+fn restores(world: &World, before: &str, line: &str, end: impl FnOnce(&mut Terminal)) -> String {
+    let mut terminal = Terminal::of(world, &format!("{line}; echo left with $?; sleep 60"));
+    eventually("the terminal is the agent's", LONG, || terminal.is_raw());
+    assert_ne!(terminal.modes(), before);
+    end(&mut terminal);
+    eventually("it ends", LONG, || terminal.shows("left with"));
+    assert_eq!(terminal.modes(), before, "{}", terminal.text());
+    terminal.text()
+}
+
+#[test]
+fn the_callers_terminal_is_as_it_was_however_attach_ends() {
+    let world = idle();
+    let modes = Terminal::of(&world, "sleep 60").modes();
+    let attach = "clauderon attach a";
+    let detached = restores(&world, &modes, attach, |terminal| terminal.types("\x10\x11"));
+    assert!(detached.contains("left with 0"), "{detached}");
+
+    // The engine, or what is between, goes away.
+    let relay = Relay::new();
+    let behind = format!("DOCKER_HOST={} {attach}", relay.address());
+    restores(&world, &modes, &behind, |_| relay.cut());
+
+    let pid = world.path("pid");
+    let told = format!("(echo $BASHPID > {}; exec {attach})", pid.display());
+    let ended = restores(&world, &modes, &told, |_| {
+        let pid = std::fs::read_to_string(&pid).unwrap();
+        assert!(Command::new("kill").args(["-TERM", pid.trim()]).status().unwrap().success());
+    });
+    assert!(ended.contains("left with 1"), "{ended}");
+
+    // Nobody reads any more what is shown.
+    restores(&world, &modes, &format!("{attach} | sleep 3"), |terminal| {
+        std::thread::sleep(Duration::from_secs(4));
+        terminal.types("some words that are drawn as they come");
+    });
+
+    assert_eq!(world.ps()[0]["state"], "running");
+    restores(&world, &modes, attach, |_| drop(world.run(&["stop", "a"]).ok()));
 }
 
 #[test]

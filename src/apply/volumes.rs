@@ -1,6 +1,7 @@
 //! Named volumes: made when missing, and given to the user once. The engine makes them as root (moby#21259).
 
 use crate::backend::{Backend, Error};
+use crate::manifest::project::CacheScope;
 use crate::render::spec::{ContainerSpec, Mount, MountSource};
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -18,8 +19,9 @@ impl Volumes {
         let mut seen = self.seen.lock().await;
         let mut new = Vec::new();
         for mount in &spec.mounts {
-            let MountSource::Volume(name) = &mount.source else { continue };
-            if seen.insert(name.clone()) && backend.create_volume(name).await? {
+            let MountSource::Volume { name, scope } = &mount.source else { continue };
+            let labels = spec.volume_labels(*scope);
+            if seen.insert(name.clone()) && backend.create_volume(name, &labels).await? {
                 new.push(name.clone());
             }
         }
@@ -40,7 +42,7 @@ impl Volumes {
 /// A one-shot container of the same image, as root with the one capability that this takes.
 async fn give(backend: &dyn Backend, spec: &ContainerSpec, volumes: &[String]) -> Result<(), Error> {
     let mounts = volumes.iter().enumerate().map(|(number, name)| Mount {
-        source: MountSource::Volume(name.clone()),
+        source: MountSource::Volume { name: name.clone(), scope: CacheScope::Session },
         target: format!("/volumes/{number}"),
         read_only: false,
     });

@@ -3,9 +3,9 @@
 
 use super::{Answer, Backend, Error, Ran};
 use crate::manifest::project::Build;
-use crate::plan::observed::{Container, ContainerState, Observed};
+use crate::plan::observed::{Container, ContainerState, Observed, Volume};
 use crate::render::facts::ImageFacts;
-use crate::render::spec::ContainerSpec;
+use crate::render::spec::{ContainerSpec, MountSource};
 use futures_util::FutureExt;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -20,7 +20,9 @@ pub struct Fake {
 #[derive(Debug, Default)]
 struct State {
     containers: BTreeMap<String, Container>,
-    volumes: BTreeSet<String>,
+    volumes: BTreeMap<String, BTreeMap<String, String>>,
+    /// The volumes that each container mounts.
+    mounted: BTreeMap<String, BTreeSet<String>>,
     images: BTreeMap<String, ImageFacts>,
     calls: Vec<String>,
     fail_at: Option<usize>,
@@ -127,15 +129,35 @@ impl Backend for Fake {
         async { built }.boxed()
     }
 
-    fn create_volume<'a>(&'a self, name: &'a str) -> Answer<'a, bool> {
-        let new = self.call("create-volume", name, |state| Ok(state.volumes.insert(name.to_owned())));
+    fn volumes(&self) -> Answer<'_, Vec<Volume>> {
+        let volumes = self.call("volumes", "", |state| {
+            let volume = |(name, labels): (&String, &BTreeMap<_, _>)| Volume {
+                name: name.clone(),
+                labels: labels.clone(),
+            };
+            Ok(state.volumes.iter().map(volume).collect())
+        });
+        async { volumes }.boxed()
+    }
+
+    fn create_volume<'a>(&'a self, name: &'a str, labels: &'a BTreeMap<String, String>) -> Answer<'a, bool> {
+        let new = self.call("create-volume", name, |state| {
+            let new = !state.volumes.contains_key(name);
+            state.volumes.entry(name.to_owned()).or_insert_with(|| labels.clone());
+            Ok(new)
+        });
         async move { new }.boxed()
     }
 
-    fn remove_volume<'a>(&'a self, name: &'a str) -> Answer<'a, ()> {
+    fn remove_volume<'a>(&'a self, name: &'a str) -> Answer<'a, Vec<String>> {
         let removed = self.call("remove-volume", name, |state| {
-            state.volumes.remove(name);
-            Ok(())
+            let uses = |(_, volumes): &(&String, &BTreeSet<String>)| volumes.contains(name);
+            let users: Vec<String> =
+                state.mounted.iter().filter(uses).map(|(container, _)| container.clone()).collect();
+            if users.is_empty() {
+                state.volumes.remove(name);
+            }
+            Ok(users)
         });
         async { removed }.boxed()
     }
@@ -153,6 +175,11 @@ impl Backend for Fake {
                 ..Default::default()
             };
             state.containers.insert(spec.name.clone(), container);
+            let volumes = spec.mounts.iter().filter_map(|mount| match &mount.source {
+                MountSource::Volume { name, .. } => Some(name.clone()),
+                MountSource::Bind(_) => None,
+            });
+            state.mounted.insert(spec.name.clone(), volumes.collect());
             Ok(spec.name.clone())
         });
         async { created }.boxed()
@@ -176,6 +203,7 @@ impl Backend for Fake {
     fn remove<'a>(&'a self, name: &'a str) -> Answer<'a, ()> {
         let removed = self.call("remove", name, |state| {
             state.containers.remove(name);
+            state.mounted.remove(name);
             Ok(())
         });
         async { removed }.boxed()

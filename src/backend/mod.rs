@@ -4,11 +4,12 @@
 pub mod docker;
 pub mod fake;
 
-use crate::manifest::project::{Build, PullPolicy};
-use crate::plan::observed::Observed;
+use crate::manifest::project::Build;
+use crate::plan::observed::{Observed, Volume};
 use crate::render::facts::ImageFacts;
 use crate::render::spec::ContainerSpec;
 use futures_util::future::BoxFuture;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// The future of a backend's answer.
@@ -34,10 +35,12 @@ pub trait Backend: Send + Sync {
     fn pull<'a>(&'a self, reference: &'a str) -> Answer<'a, ()>;
     /// Builds an image under a name.
     fn build<'a>(&'a self, build: &'a Build, reference: &'a str) -> Answer<'a, ()>;
-    /// Makes a volume; answers whether it is new.
-    fn create_volume<'a>(&'a self, name: &'a str) -> Answer<'a, bool>;
-    /// Removes a volume.
-    fn remove_volume<'a>(&'a self, name: &'a str) -> Answer<'a, ()>;
+    /// Every volume that a backend of ours made.
+    fn volumes(&self) -> Answer<'_, Vec<Volume>>;
+    /// Makes a volume with these labels; answers whether it is new.
+    fn create_volume<'a>(&'a self, name: &'a str, labels: &'a BTreeMap<String, String>) -> Answer<'a, bool>;
+    /// Removes a volume, never by force; answers the containers that use it still, so that it stays.
+    fn remove_volume<'a>(&'a self, name: &'a str) -> Answer<'a, Vec<String>>;
     /// Makes a container and answers its id.
     fn create<'a>(&'a self, spec: &'a ContainerSpec) -> Answer<'a, String>;
     /// Starts a container.
@@ -112,13 +115,4 @@ pub enum Error {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-}
-
-/// Whether an image has to be pulled.
-pub fn must_pull(policy: PullPolicy, present: bool) -> bool {
-    match policy {
-        PullPolicy::Always => true,
-        PullPolicy::Missing => !present,
-        PullPolicy::Never => false,
-    }
 }

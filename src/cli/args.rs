@@ -94,7 +94,12 @@ pub struct Down {
     /// Remove the checkouts too; refused where something is nowhere else
     #[arg(long)]
     pub checkouts: bool,
-    /// Remove the volumes of the project too
+    /// Remove the project's volumes too; with sessions named, theirs alone
+    ///
+    /// As with `docker compose down --volumes`, a volume that another container uses is named and stays, and one that
+    /// belongs to no project (a cache with `scope: shared`, a volume that you made) is left alone. Unlike compose,
+    /// volumes are found by their labels: those of sessions that have left the manifest go too, and a name that two
+    /// projects could mean is no reason to remove anything.
     #[arg(long)]
     pub volumes: bool,
     /// Remove what would be lost

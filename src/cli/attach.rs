@@ -4,7 +4,7 @@ use super::args::Attach;
 use super::remedy::engine_error;
 use super::{Code, context, output, terminal};
 use crate::backend::docker::Docker;
-use crate::backend::docker::stream::{Input, Session};
+use crate::backend::docker::stream::{Input, Output, Session};
 use crate::error::Error;
 use crate::plan::observed::ContainerState;
 use futures_util::StreamExt;
@@ -47,23 +47,43 @@ pub async fn carry(docker: &Docker, session: Session, target: Target, terminal: 
     let raw = if terminal { terminal::Raw::enter() } else { None };
     let resizer = terminal.then(|| tokio::spawn(follow_size(docker.clone(), target)));
     let typist = tokio::spawn(type_in(input));
-    let mut failure = None;
-    while let Some(chunk) = output.next().await {
-        match chunk {
-            Ok(chunk) if chunk.error => output::error_bytes(&chunk.bytes),
-            Ok(chunk) => output::bytes(&chunk.bytes),
-            Err(error) => {
-                failure = Some(engine_error(error));
-                break;
-            }
-        }
-    }
+    let ended = tokio::select! {
+        ended = show(&mut output) => ended,
+        () = told_to_end() => Err(Error::failed("the terminal was left: the program was told to end")),
+    };
     typist.abort();
     if let Some(resizer) = resizer {
         resizer.abort();
     }
     drop(raw);
-    failure.map_or(Ok(()), Err)
+    ended
+}
+
+/// Shows what comes, until it ends or nobody reads it. The program must not be left from here: the terminal is raw.
+async fn show(output: &mut Output) -> Result<(), Error> {
+    while let Some(chunk) = output.next().await {
+        let chunk = chunk.map_err(engine_error)?;
+        if chunk.error {
+            output::error_bytes(&chunk.bytes);
+        } else if !output::taken(&chunk.bytes) {
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+/// Comes with SIGTERM, SIGHUP or SIGINT; the keys of a raw terminal are no signals.
+async fn told_to_end() {
+    let kinds = [SignalKind::terminate(), SignalKind::hangup(), SignalKind::interrupt()];
+    let waits = kinds.map(|kind| {
+        Box::pin(async move {
+            match signal(kind) {
+                Ok(mut comes) => drop(comes.recv().await),
+                Err(_) => std::future::pending().await,
+            }
+        })
+    });
+    futures_util::future::select_all(waits).await;
 }
 
 async fn type_in(mut input: Input) {

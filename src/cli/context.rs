@@ -1,7 +1,7 @@
 //! What nearly every command begins with: the manifest, the engine, one look at it.
 
 use super::remedy::engine_error;
-use super::{ground, host, output};
+use super::{address, ground, host, output};
 use crate::backend::Backend;
 use crate::backend::docker::Docker;
 use crate::error::{Error, Kind};
@@ -93,7 +93,7 @@ pub struct Engine {
 /// Connects and looks.
 pub async fn engine() -> Result<Engine, Error> {
     let home = host::home()?;
-    let docker = Docker::connect(&host::engine()).map_err(engine_error)?;
+    let docker = Docker::connect(&address::engine()?).await.map_err(engine_error)?;
     let observed = docker.observe().await.map_err(engine_error)?;
     let owner = owner(rustix::process::getuid().as_raw(), home.path());
     // Running sessions need the daemon: one that was killed comes back with the next command, whichever it is.

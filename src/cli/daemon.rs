@@ -2,7 +2,7 @@
 
 use super::args::{Daemon, DaemonCommand};
 use super::remedy::daemon_error;
-use super::{Code, host, output};
+use super::{Code, address, host, output};
 use crate::daemon::client::Client;
 use crate::daemon::lifecycle::{Options, begin_log, serve};
 use crate::error::Error;
@@ -14,12 +14,16 @@ pub async fn run(args: Daemon) -> Result<Code, Error> {
     let home = host::home()?;
     match args.command {
         None => {
+            if args.detached && !crate::fs::exists(home.path()) {
+                // Whoever wanted it made the home first: it has been removed since, and is not made again.
+                return Ok(0);
+            }
             if args.detached {
                 // A caller that made us a group's leader has done as much already.
                 let _ = rustix::process::setsid();
             }
             begin_log();
-            let options = Options { home, http_port: args.http_port, engine: host::engine() };
+            let options = Options { home, http_port: args.http_port, engine: address::engine()? };
             match serve(options, ended()).await {
                 // Another was started at the same moment: it serves, which is what was wanted.
                 Err(crate::daemon::Error::Taken) if args.detached => Ok(0),

@@ -9,11 +9,11 @@ use crate::apply::{Context, apply};
 use crate::backend::Backend;
 use crate::daemon::record::Record;
 use crate::error::{Error, Kind};
-use crate::manifest::project::{Project, VolumeSource};
+use crate::manifest::project::Project;
 use crate::plan::up::down;
-use crate::render::mounts::cache_volumes;
+use crate::plan::volumes::removable;
 use crate::worktree;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// `clauderon down`.
@@ -116,29 +116,17 @@ async fn blocking<T: Send + 'static>(
     })
 }
 
-/// The volumes of the project and of its sessions; those that all projects share stay.
+/// The volumes that belong to the project alone, each one named; one that something else uses stays.
 async fn remove_volumes(engine: &Engine, project: &Project, args: &Down) -> Result<(), Error> {
-    let mut names = BTreeSet::new();
-    for session in &project.sessions {
-        if !args.sessions.is_empty() && !args.sessions.contains(&session.name) {
-            continue;
+    let volumes = engine.docker.volumes().await.map_err(engine_error)?;
+    for volume in removable(&volumes, project, &engine.owner, &args.sessions) {
+        let name = &volume.name;
+        let users = engine.docker.remove_volume(name).await.map_err(engine_error)?;
+        if users.is_empty() {
+            output::say(&format!(" Volume {name} removed"));
+        } else {
+            output::say(&format!(" Volume {name} kept: still in use by {}", users.join(", ")));
         }
-        let caches =
-            session.caches.iter().flat_map(|cache| cache_volumes(cache, &project.name, &session.name));
-        names.extend(
-            caches
-                .map(|(name, _)| name)
-                .filter(|name| name.starts_with(&format!("clauderon-{}-", project.name))),
-        );
-        for volume in &session.volumes {
-            if let VolumeSource::Named(name) = &volume.source {
-                names.insert(format!("clauderon-{}-{name}", project.name));
-            }
-        }
-    }
-    for name in names {
-        engine.docker.remove_volume(&name).await.map_err(engine_error)?;
-        output::say(&format!(" Volume {name} removed"));
     }
     Ok(())
 }

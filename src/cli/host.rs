@@ -55,15 +55,3 @@ fn system_roots() -> String {
     ];
     BUNDLES.iter().find_map(|path| fs::read_to_string(Path::new(path)).ok()).unwrap_or_default()
 }
-
-/// The engine's address: `DOCKER_HOST`, the user's current Docker context, a rootless socket, the usual one.
-pub fn engine() -> String {
-    if let Some(address) = env::var("DOCKER_HOST").ok().filter(|address| !address.is_empty()) {
-        return address;
-    }
-    let rootless = env::var_os("XDG_RUNTIME_DIR").map(|run| PathBuf::from(run).join("docker.sock"));
-    let usual = PathBuf::from("/var/run/docker.sock");
-    let path =
-        [Some(usual.clone()), rootless].into_iter().flatten().find(|path| path.exists()).unwrap_or(usual);
-    format!("unix://{}", path.display())
-}

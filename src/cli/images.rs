@@ -2,11 +2,12 @@
 
 use super::remedy::{engine_error, of_program};
 use crate::apply::progress::{Progress, Report};
-use crate::backend::{Backend, must_pull};
+use crate::backend::Backend;
 use crate::error::Error;
 use crate::fs;
 use crate::home::Home;
-use crate::manifest::project::{Image, Project, PullPolicy, Session};
+use crate::manifest::project::{Image, Project, Session};
+use crate::plan::images::way;
 use crate::render::facts::{ImageFacts, Probe};
 use crate::render::identity::short_hash;
 use crate::render::spec::ContainerSpec;
@@ -61,16 +62,18 @@ async fn get(
     report: &Report<'_>,
 ) -> Result<bool, Error> {
     let news = |what| Progress { session: reference.to_owned(), what, end: None };
+    if way(session, present).is_none() {
+        return Ok(false);
+    }
     match &session.image {
-        Image::Build(build) if !present || session.pull_policy == PullPolicy::Always => {
+        Image::Build(build) => {
             report(news("Building"));
             backend.build(build, reference).await.map_err(engine_error)?;
         }
-        Image::Reference(_) if must_pull(session.pull_policy, present) => {
+        Image::Reference(_) => {
             report(news("Pulling"));
             backend.pull(reference).await.map_err(engine_error)?;
         }
-        _ => return Ok(false),
     }
     report(Progress { end: Some(true), ..news("Ready") });
     Ok(true)

@@ -1,5 +1,6 @@
 //! The command line: one file a verb. Here alone is printed, here alone are exit codes.
 
+mod address;
 pub mod args;
 mod attach;
 mod config;

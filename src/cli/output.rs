@@ -12,6 +12,12 @@ pub fn bytes(data: &[u8]) {
     write_or_leave(&mut io::stdout().lock(), data);
 }
 
+/// Writes data as it is; answers whether it was taken.
+pub fn taken(data: &[u8]) -> bool {
+    let mut stream = io::stdout().lock();
+    stream.write_all(data).and_then(|()| stream.flush()).is_ok()
+}
+
 /// Writes a line of talk.
 pub fn say(text: &str) {
     // Talk that nobody reads is no failure.

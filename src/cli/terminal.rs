@@ -10,7 +10,8 @@ pub fn is_interactive() -> bool {
 
 /// Rows and columns of the caller's terminal.
 pub fn size() -> Option<(u16, u16)> {
-    tcgetwinsize(std::io::stdout()).ok().map(|size| (size.ws_row, size.ws_col)).filter(|size| size.0 > 0)
+    let told = tcgetwinsize(std::io::stdout()).or_else(|_| tcgetwinsize(std::io::stdin()));
+    told.ok().map(|size| (size.ws_row, size.ws_col)).filter(|size| size.0 > 0)
 }
 
 /// Puts the terminal into raw mode until it is dropped.

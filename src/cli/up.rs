@@ -3,11 +3,12 @@
 use super::args::{Format, Plan as PlanArgs, Up};
 use super::context::{self, Engine};
 use super::ground::Local;
-use super::{Code, consent, follow, host, images, output, progress, remedy, status, wait};
+use super::{Code, address, consent, follow, host, images, output, progress, remedy, status, wait};
 use crate::apply::{Context, Failure, apply};
 use crate::error::{Error, Kind};
 use crate::manifest::project::Project;
 use crate::plan::action::Plan;
+use crate::plan::images::{Fetch, fetches};
 use crate::plan::up::{Options, up};
 use crate::render::desired::{Desired, desired};
 use std::path::PathBuf;
@@ -26,7 +27,7 @@ pub async fn run(file: &[PathBuf], args: &Up) -> Result<Code, Error> {
     let project = context::project(file)?;
     let sessions = context::chosen(&project, &args.sessions)?;
     if !args.dry_run {
-        let engine = host::engine();
+        let engine = address::engine()?;
         sessions.iter().try_for_each(|session| consent::refuse_socket(session, &engine))?;
         consent::ask(&host::home()?, &project, &sessions, args.yes)?;
     }
@@ -101,10 +102,15 @@ async fn planned(
             desired(project, session, &host, (&reference, id))
         })
         .collect();
-    let plan = up(&desired, &engine.observed, Options { recreate }).map_err(|refusal| {
+    let mut plan = up(&desired, &engine.observed, Options { recreate }).map_err(|refusal| {
         Error::new(Kind::Refused, refusal.to_string())
             .hint("take it down there, or give this project another `name:`")
     })?;
+    if fetch.is_none() {
+        let (fetches, notes) = fetches(&desired, |reference| images.contains_key(reference));
+        plan.images = fetches;
+        plan.notes.extend(notes);
+    }
     Ok(Planned { project: project.clone(), engine, desired, plan, images })
 }
 
@@ -129,13 +135,29 @@ pub fn fail(failures: Vec<Failure>) -> Result<(), Error> {
 fn print_plan(plan: &Plan, format: Format) {
     match format {
         Format::Json => {
-            let actions: Vec<_> = plan.sessions.iter().flat_map(actions).collect();
-            let summary = format!("{} to change", count(plan.sessions.len()));
+            let images = plan.images.iter().flat_map(image_actions);
+            let actions: Vec<_> = images.chain(plan.sessions.iter().flat_map(actions)).collect();
+            let mut summary = format!("{} to change", count(plan.sessions.len()));
+            if !plan.images.is_empty() {
+                summary.push_str(&format!(", images to get: {}", plan.images.len()));
+            }
             output::data(&format!("{:#}\n", serde_json::json!({ "actions": actions, "summary": summary })));
         }
-        Format::Text if plan.is_empty() => output::data(&format!("{plan}nothing to do\n")),
-        Format::Text => output::data(&plan.to_string()),
+        Format::Text if !plan.is_empty() => output::data(&plan.to_string()),
+        Format::Text if plan.images.is_empty() => output::data(&format!("{plan}nothing to do\n")),
+        Format::Text => output::data(&format!("{plan}nothing else to do, unless the image has changed\n")),
     }
+}
+
+/// The actions for an image: one a session.
+fn image_actions(fetch: &Fetch) -> Vec<serde_json::Value> {
+    let one = |session| {
+        serde_json::json!({
+            "op": fetch.op, "session": session, "target": fetch.reference,
+            "reason": { "field": fetch.reason, "old": null, "new": null }, "effect": "create",
+        })
+    };
+    fetch.sessions.iter().map(one).collect()
 }
 
 /// The actions of a session as the JSON of `plan`: one a reason.

@@ -27,6 +27,17 @@ pub enum Request {
     Stop,
 }
 
+impl Request {
+    /// The ids that it names.
+    pub fn ids(&self) -> &[String] {
+        match self {
+            Self::Watch { ids } | Self::Forget { ids } => ids,
+            Self::Import { id } => std::slice::from_ref(id),
+            Self::Status | Self::Stop => &[],
+        }
+    }
+}
+
 /// The daemon's answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

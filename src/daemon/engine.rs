@@ -26,7 +26,7 @@ pub async fn watch(state: Arc<State>, address: String) {
 
 /// Answers whether anything was heard before the stream ended.
 async fn listen(state: &Arc<State>, address: &str) -> bool {
-    let Ok(docker) = crate::backend::docker::Docker::connect(address) else { return false };
+    let Ok(docker) = crate::backend::docker::Docker::connect(address).await else { return false };
     let filters = HashMap::from([
         ("type", vec!["container"]),
         ("label", vec!["clauderon.id"]),

@@ -1,15 +1,18 @@
-//! Imports of a session's commits: one at a time per session, after a turn, at an end, and when asked.
+//! Imports of a session's commits: one at a time per session, after a turn, at an end, and when asked. However often
+//! an agent asks, one waits at most, and most of the time is left to others.
 
 use super::record::Record;
 use super::state::{Served, State};
 use crate::worktree::import::{ImportSpec, Imported, import};
 use serde_json::json;
 use std::sync::Arc;
-use std::time::Duration;
-use tokio::sync::mpsc;
+use std::time::{Duration, Instant};
+use tokio::sync::{OwnedMutexGuard, mpsc};
 
 /// How long an import is waited for.
 const PATIENCE: Duration = Duration::from_secs(120);
+/// The least time from one import that an agent asked for to the next.
+const QUIET: Duration = Duration::from_millis(200);
 
 /// Asks for an import; one that waits already is enough.
 pub fn ask(served: &Served) {
@@ -18,13 +21,14 @@ pub fn ask(served: &Served) {
 }
 
 /// Imports whenever it is asked for, until the session is stopped.
-pub async fn serve(state: Arc<State>, served: Served, mut asked: mpsc::Receiver<()>) {
+pub async fn serve(state: Arc<State>, served: Served, asked: mpsc::Receiver<()>) {
+    let mut turns = Turns { asked, quiet: QUIET, begun: None };
     loop {
         let more = tokio::select! {
             () = served.stop.cancelled() => return,
-            more = asked.recv() => more,
+            more = turns.next() => more,
         };
-        if more.is_none() {
+        if !more {
             return;
         }
         // What came is told by its events.
@@ -32,19 +36,38 @@ pub async fn serve(state: Arc<State>, served: Served, mut asked: mpsc::Receiver<
     }
 }
 
+/// An agent can ask without end: a turn is for all that was asked since the last one began, and four times as long as
+/// one took nothing is done for it.
+struct Turns {
+    asked: mpsc::Receiver<()>,
+    quiet: Duration,
+    begun: Option<Instant>,
+}
+
+impl Turns {
+    /// Waits for the next turn; the one before is over when this is called. `false`: nobody can ask any more.
+    async fn next(&mut self) -> bool {
+        if let Some(begun) = self.begun.take() {
+            tokio::time::sleep(self.quiet.max(begun.elapsed() * 4).min(PATIENCE)).await;
+        }
+        let more = self.asked.recv().await.is_some();
+        self.begun = Some(Instant::now());
+        more
+    }
+}
+
 /// Imports now and answers what came, in words.
 pub async fn now(state: &Arc<State>, record: &Arc<Record>) -> Result<Vec<String>, String> {
     let Some(spec) = spec(record) else { return Ok(Vec::new()) };
-    let lock = state.home.session(&record.id).path().join("import.lock");
-    let done = tokio::task::spawn_blocking(move || {
-        let lock = crate::fs::append(&lock).map_err(|error| error.to_string())?;
-        lock.lock().map_err(|error| error.to_string())?;
-        import(&spec).map_err(|error| words(&error))
-    });
-    // The task itself goes on: an agent that makes it long holds up its own imports alone.
-    let outcome = match tokio::time::timeout(PATIENCE, done).await {
-        Ok(done) => done.unwrap_or_else(|error| Err(error.to_string())),
-        Err(_) => Err(format!("the import takes longer than {} s", PATIENCE.as_secs())),
+    let deadline = Instant::now() + PATIENCE;
+    let late = |_| Err(format!("the import takes longer than {} s", PATIENCE.as_secs()));
+    let alone = state.importing(&record.id).lock_owned();
+    let outcome = match tokio::time::timeout_at(deadline.into(), alone).await {
+        Ok(alone) => {
+            let done = run(state, record, spec, alone);
+            tokio::time::timeout_at(deadline.into(), done).await.unwrap_or_else(late)
+        }
+        Err(elapsed) => late(elapsed),
     };
     match &outcome {
         Ok(imported) => tell(state, record, imported).await,
@@ -55,6 +78,25 @@ pub async fn now(state: &Arc<State>, record: &Arc<Record>) -> Result<Vec<String>
         Err(_) => {}
     }
     outcome.map(|imported| lines(&imported))
+}
+
+/// Imports on a thread that goes on though nobody waits for it any more, and is alone as long as it does: an agent that
+/// makes it long holds up its own imports and no thread but one.
+async fn run(
+    state: &State,
+    record: &Record,
+    spec: ImportSpec,
+    alone: OwnedMutexGuard<()>,
+) -> Result<Imported, String> {
+    let lock = state.home.session(&record.id).path().join("import.lock");
+    let done = tokio::task::spawn_blocking(move || {
+        let _alone = alone;
+        // Another daemon's import, of one that was killed, may go on still.
+        let lock = crate::fs::append(&lock).map_err(|error| error.to_string())?;
+        lock.lock().map_err(|error| error.to_string())?;
+        import(&spec).map_err(|error| words(&error))
+    });
+    done.await.unwrap_or_else(|error| Err(error.to_string()))
 }
 
 /// The import of a session that has a repository.
@@ -109,4 +151,57 @@ fn lines(imported: &Imported) -> Vec<String> {
 
 fn short(id: &str) -> &str {
     id.get(..10).unwrap_or(id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Asks as often as it can for a second; answers how many turns of the given length it got.
+    async fn flood(quiet: Duration, work: Duration) -> usize {
+        let (sender, asked) = mpsc::channel(1);
+        let mut turns = Turns { asked, quiet, begun: None };
+        let flood = async move {
+            let end = Instant::now() + Duration::from_secs(1);
+            while Instant::now() < end {
+                let _ = sender.try_send(());
+                tokio::task::yield_now().await;
+            }
+        };
+        let work = async move {
+            let mut count = 0;
+            while turns.next().await {
+                count += 1;
+                tokio::time::sleep(work).await;
+            }
+            count
+        };
+        tokio::join!(flood, work).1
+    }
+
+    #[tokio::test]
+    async fn a_flood_of_questions_is_one_import_a_while() {
+        let turns = flood(Duration::from_millis(200), Duration::from_millis(1)).await;
+        assert!((2..=7).contains(&turns), "{turns} in a second");
+    }
+
+    #[tokio::test]
+    async fn a_long_import_is_not_repeated_at_once() {
+        let turns = flood(Duration::ZERO, Duration::from_millis(100)).await;
+        assert!((2..=4).contains(&turns), "{turns} in a second, 100 ms each");
+    }
+
+    #[tokio::test]
+    async fn what_is_asked_while_one_goes_on_is_not_lost() {
+        let (sender, asked) = mpsc::channel(1);
+        let mut turns = Turns { asked, quiet: Duration::from_millis(1), begun: None };
+        sender.try_send(()).unwrap();
+        assert!(turns.next().await);
+        for _ in 0..100 {
+            let _ = sender.try_send(());
+        }
+        assert!(turns.next().await, "the questions of the first turn are one more");
+        drop(sender);
+        assert!(!turns.next().await);
+    }
 }

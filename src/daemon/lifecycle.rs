@@ -176,6 +176,9 @@ async fn converse(state: Arc<State>, stream: UnixStream) {
 }
 
 async fn answer(state: &Arc<State>, request: Request) -> Response {
+    if let Some(id) = request.ids().iter().find(|id| !record::is_id(id)) {
+        return Response::Failed(format!("`{}` is no session's id", id.escape_debug()));
+    }
     match request {
         Request::Watch { ids } => {
             for id in ids {

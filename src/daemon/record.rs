@@ -42,9 +42,29 @@ pub fn addresses(hosts: &BTreeMap<String, Host>) -> BTreeMap<String, Option<Stri
     hosts.iter().map(|(name, host)| (name.clone(), host.address.clone())).collect()
 }
 
+/// The longest id: a UUID with its dashes.
+const LONGEST_ID: usize = 36;
+
+/// Whether a text can be a session's id: hexadecimal digits and dashes, as in a UUID. It names a directory.
+pub fn is_id(text: &str) -> bool {
+    let allowed = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f' | b'-');
+    (1..=LONGEST_ID).contains(&text.len()) && text.bytes().all(allowed)
+}
+
 /// Reads a session's record; `None` where there is none.
 pub fn read(home: &Home, id: &str) -> Result<Option<Record>, fs::Error> {
-    read_at(&home.session(id).record())
+    // What is no id names no session, and no file is opened for it.
+    if !is_id(id) {
+        return Ok(None);
+    }
+    let record = read_at(&home.session(id).record())?;
+    Ok(record.filter(|record| {
+        let own = record.id == id;
+        if !own {
+            tracing::error!(id, of = record.id, "a session's record is another's");
+        }
+        own
+    }))
 }
 
 fn read_at(path: &Path) -> Result<Option<Record>, fs::Error> {

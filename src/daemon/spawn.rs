@@ -42,6 +42,8 @@ pub async fn ensure(home: &Home, program: &Path) -> Result<Client, Error> {
 }
 
 fn start(home: &Home, program: &Path) -> Result<Child, Error> {
+    // What the caller has open, a lock or a pipe, would be held as long as the daemon lives.
+    close_fds::set_fds_cloexec_threadsafe(3, &[]);
     Command::new(program)
         .args(["daemon", "--detached"])
         .env("CLAUDERON_HOME", home.path())

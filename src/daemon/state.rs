@@ -29,6 +29,7 @@ pub struct State {
     pub since: String,
     sessions: Mutex<BTreeMap<String, Served>>,
     told: Mutex<BTreeMap<String, String>>,
+    imports: Mutex<BTreeMap<String, Arc<tokio::sync::Mutex<()>>>>,
 }
 
 /// One session that is served.
@@ -61,12 +62,19 @@ impl State {
             since: now(),
             sessions: Mutex::default(),
             told: Mutex::default(),
+            imports: Mutex::default(),
         }
     }
 
     /// The sessions that are served, by id.
     pub fn sessions(&self) -> MutexGuard<'_, BTreeMap<String, Served>> {
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Held by the one import of a session that goes on, whoever asked for it.
+    pub fn importing(&self, id: &str) -> Arc<tokio::sync::Mutex<()>> {
+        let mut imports = self.imports.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(imports.entry(id.to_owned()).or_default())
     }
 
     /// Whether this trouble of a session's import is another than the last that was told; it is told once.

@@ -1,6 +1,7 @@
 //! Pure. The resolved manifest: every default filled in, every short form expanded, nothing left to guess.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::path::PathBuf;
 
 use schemars::JsonSchema;
@@ -95,6 +96,17 @@ pub enum PullPolicy {
     Never,
 }
 
+impl PullPolicy {
+    /// The manifest's word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Always => "always",
+            Self::Missing => "missing",
+            Self::Never => "never",
+        }
+    }
+}
+
 /// The agent of a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Agent {
@@ -117,6 +129,16 @@ pub enum AgentKind {
     Codex,
 }
 
+impl AgentKind {
+    /// The manifest's word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Claude => "claude",
+            Self::Codex => "codex",
+        }
+    }
+}
+
 /// Whether the agent stays or ends by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -126,6 +148,16 @@ pub enum Mode {
     Interactive,
     /// Runs the prompt and exits.
     Batch,
+}
+
+impl Mode {
+    /// The manifest's word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Interactive => "interactive",
+            Self::Batch => "batch",
+        }
+    }
 }
 
 /// What the agent may do without asking.
@@ -139,6 +171,17 @@ pub enum Permissions {
     AcceptEdits,
     /// Asks. The default where egress is open.
     Ask,
+}
+
+impl Permissions {
+    /// The manifest's word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Bypass => "bypass",
+            Self::AcceptEdits => "accept-edits",
+            Self::Ask => "ask",
+        }
+    }
 }
 
 /// The repository behind a checkout.
@@ -176,6 +219,17 @@ pub enum CacheScope {
     Project,
     /// This session alone.
     Session,
+}
+
+impl CacheScope {
+    /// The manifest's word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Shared => "shared",
+            Self::Project => "project",
+            Self::Session => "session",
+        }
+    }
 }
 
 /// A mount that the manifest asks for.
@@ -222,6 +276,18 @@ pub enum Restart {
     OnFailure(u32),
 }
 
+impl fmt::Display for Restart {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::No => f.write_str("no"),
+            Self::Always => f.write_str("always"),
+            Self::UnlessStopped => f.write_str("unless-stopped"),
+            Self::OnFailure(0) => f.write_str("on-failure"),
+            Self::OnFailure(times) => write!(f, "on-failure:{times}"),
+        }
+    }
+}
+
 /// How the container reaches the world.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -231,6 +297,16 @@ pub enum Egress {
     Sealed,
     /// The engine's plain bridge.
     Open,
+}
+
+impl Egress {
+    /// The manifest's word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Sealed => "sealed",
+            Self::Open => "open",
+        }
+    }
 }
 
 /// Whether requests may change something.

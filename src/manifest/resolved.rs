@@ -4,10 +4,7 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
-use super::project::{
-    AgentKind, Cache, CacheScope, Egress, Host, Image, Mode, Permissions, Project, PullPolicy, Repository,
-    Restart, Rule, Session, VolumeSource,
-};
+use super::project::{Cache, Host, Image, Project, Repository, Rule, Session, VolumeSource};
 
 /// The project as a manifest.
 pub fn to_yaml(project: &Project) -> String {
@@ -48,13 +45,13 @@ fn session_value(session: &Session) -> Value {
             })),
         ),
     }
-    set("pull_policy", json!(pull_policy(session.pull_policy)));
+    set("pull_policy", json!(session.pull_policy.as_str()));
     let agent = &session.agent;
-    let kind = agent_kind(agent.kind);
+    let kind = agent.kind.as_str();
     set("agent", with_values(json!({ "kind": kind, "model": agent.model, "args": agent.args })));
     set("prompt", session.prompt.as_ref().map_or(Value::Null, |text| json!({ "text": text })));
-    set("mode", json!(mode(session.mode)));
-    set("permissions", json!(permissions(session.permissions)));
+    set("mode", json!(session.mode.as_str()));
+    set("permissions", json!(session.permissions.as_str()));
     set("repository", session.repository.as_ref().map_or(json!(false), repository));
     set("caches", caches(&session.caches));
     set("environment", json!(session.environment));
@@ -64,11 +61,11 @@ fn session_value(session: &Session) -> Value {
         "resources",
         with_values(json!({ "cpus": limits.cpus, "memory": limits.memory, "pids": limits.pids })),
     );
-    set("restart", json!(restart(session.restart)));
+    set("restart", json!(session.restart.to_string()));
     set("labels", json!(session.labels));
     set(
         "proxy",
-        json!({ "egress": egress(session.egress), "access": session.access, "hosts": hosts(session) }),
+        json!({ "egress": session.egress.as_str(), "access": session.access, "hosts": hosts(session) }),
     );
     Value::Object(map)
 }
@@ -106,7 +103,7 @@ fn caches(caches: &[Cache]) -> Value {
     for cache in caches {
         let own = cache.paths.first().filter(|(suffix, _)| *suffix == cache.name).map(|(_, path)| path);
         let own = own.filter(|_| !super::settle::KNOWN_CACHES.contains(&cache.name.as_str()));
-        map.insert(cache.name.clone(), with_values(json!({ "path": own, "scope": scope(cache.scope) })));
+        map.insert(cache.name.clone(), with_values(json!({ "path": own, "scope": cache.scope.as_str() })));
     }
     Value::Object(map)
 }
@@ -142,59 +139,5 @@ fn host(host: &Host) -> Value {
             let others = others.iter().map(|other| with_values(rule(other)));
             std::iter::once(dialled(rule(first))).chain(others).collect()
         }
-    }
-}
-
-fn restart(restart: Restart) -> String {
-    match restart {
-        Restart::No => "no".to_owned(),
-        Restart::Always => "always".to_owned(),
-        Restart::UnlessStopped => "unless-stopped".to_owned(),
-        Restart::OnFailure(times) => format!("on-failure:{times}"),
-    }
-}
-
-fn pull_policy(policy: PullPolicy) -> &'static str {
-    match policy {
-        PullPolicy::Always => "always",
-        PullPolicy::Missing => "missing",
-        PullPolicy::Never => "never",
-    }
-}
-
-fn agent_kind(kind: AgentKind) -> &'static str {
-    match kind {
-        AgentKind::Claude => "claude",
-        AgentKind::Codex => "codex",
-    }
-}
-
-fn mode(mode: Mode) -> &'static str {
-    match mode {
-        Mode::Interactive => "interactive",
-        Mode::Batch => "batch",
-    }
-}
-
-fn permissions(permissions: Permissions) -> &'static str {
-    match permissions {
-        Permissions::Bypass => "bypass",
-        Permissions::AcceptEdits => "accept-edits",
-        Permissions::Ask => "ask",
-    }
-}
-
-fn scope(scope: CacheScope) -> &'static str {
-    match scope {
-        CacheScope::Shared => "shared",
-        CacheScope::Project => "project",
-        CacheScope::Session => "session",
-    }
-}
-
-fn egress(egress: Egress) -> &'static str {
-    match egress {
-        Egress::Sealed => "sealed",
-        Egress::Open => "open",
     }
 }

@@ -1,10 +1,14 @@
 //! Pure. The vocabulary of a plan.
 
+use super::images::Fetch;
 use serde::Serialize;
 
 /// What `up` or `down` will do, per session in the order of the manifest.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Plan {
+    /// The images that are got first; known in a dry run alone, since else they are there already.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub images: Vec<Fetch>,
     /// The sessions that anything is done for.
     pub sessions: Vec<SessionPlan>,
     /// Things worth saying that change nothing, one sentence each.
@@ -73,7 +77,7 @@ pub struct Reason {
 }
 
 impl Plan {
-    /// Whether there is nothing to do.
+    /// Whether nothing is to be done for any session.
     pub fn is_empty(&self) -> bool {
         self.sessions.is_empty()
     }

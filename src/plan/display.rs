@@ -5,6 +5,9 @@ use std::fmt;
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for fetch in &self.images {
+            writeln!(f, "{fetch}")?;
+        }
         for session in &self.sessions {
             writeln!(f, "{session}")?;
         }

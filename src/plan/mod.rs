@@ -3,5 +3,7 @@
 
 pub mod action;
 pub mod display;
+pub mod images;
 pub mod observed;
 pub mod up;
+pub mod volumes;

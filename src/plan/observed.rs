@@ -43,6 +43,22 @@ pub enum ContainerState {
     Dead,
 }
 
+/// One volume that clauderon made.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Volume {
+    /// Its name.
+    pub name: String,
+    /// All labels.
+    pub labels: BTreeMap<String, String>,
+}
+
+impl Volume {
+    /// The value of one of our labels, empty where there is none.
+    pub fn label(&self, name: &str) -> &str {
+        self.labels.get(&format!("clauderon.{name}")).map_or("", String::as_str)
+    }
+}
+
 impl Container {
     /// The value of one of our labels, empty where there is none.
     pub fn label(&self, name: &str) -> &str {

@@ -66,7 +66,7 @@ pub fn down(containers: &[&Container]) -> Plan {
             reasons: vec![Reason::observed("asked for")],
         }
     });
-    Plan { sessions: sessions.collect(), notes: Vec::new() }
+    Plan { sessions: sessions.collect(), ..Plan::default() }
 }
 
 fn same_project(wanted: &Desired, stray: &Container, observed: &Observed) -> bool {

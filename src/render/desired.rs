@@ -92,8 +92,8 @@ fn labels(project: &Project, desired: &Desired, host: &HostFacts) -> BTreeMap<St
         ("id", desired.id.clone()),
         ("spec", spec_hash(&desired.fields)),
         ("fields", fields),
-        ("agent", super::fields::agent_kind(desired.session.agent.kind).to_owned()),
-        ("mode", super::fields::mode(desired.session.mode).to_owned()),
+        ("agent", desired.session.agent.kind.as_str().to_owned()),
+        ("mode", desired.session.mode.as_str().to_owned()),
         ("branch", desired.session.repository.as_ref().map(|it| it.branch.clone()).unwrap_or_default()),
     ] {
         labels.insert(format!("clauderon.{name}"), value);

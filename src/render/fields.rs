@@ -3,9 +3,7 @@
 //! from the rendered spec: a new release that renders more recreates nothing for its own sake.
 
 use super::identity::short_hash;
-use crate::manifest::project::{
-    AgentKind, CacheScope, Egress, Mode, Permissions, Restart, Session, Volume, VolumeSource,
-};
+use crate::manifest::project::{Session, Volume, VolumeSource};
 use std::collections::BTreeMap;
 
 /// Field by dotted name → its value as the user would write it, shortened.
@@ -21,13 +19,13 @@ pub fn fields(session: &Session, image_id: &str) -> Fields {
         fields.insert(name.to_owned(), shortened(value));
     };
     put("image", image_id.to_owned());
-    put("agent.kind", agent_kind(session.agent.kind).to_owned());
+    put("agent.kind", session.agent.kind.as_str().to_owned());
     put("agent.model", session.agent.model.clone().unwrap_or_default());
     put("agent.args", session.agent.args.join(" "));
-    put("mode", mode(session.mode).to_owned());
-    put("permissions", permissions(session.permissions).to_owned());
-    put("restart", restart(session.restart));
-    put("proxy.egress", egress(session.egress).to_owned());
+    put("mode", session.mode.as_str().to_owned());
+    put("permissions", session.permissions.as_str().to_owned());
+    put("restart", session.restart.to_string());
+    put("proxy.egress", session.egress.as_str().to_owned());
     put("resources.cpus", session.resources.cpus.map(|cpus| cpus.to_string()).unwrap_or_default());
     put("resources.memory", session.resources.memory.map(|bytes| bytes.to_string()).unwrap_or_default());
     put("resources.pids", session.resources.pids.to_string());
@@ -44,7 +42,7 @@ pub fn fields(session: &Session, image_id: &str) -> Fields {
     }
     for cache in &session.caches {
         let paths: Vec<&str> = cache.paths.iter().map(|(_, path)| path.as_str()).collect();
-        put(&format!("caches.{}", cache.name), format!("{} {}", paths.join(","), scope(cache.scope)));
+        put(&format!("caches.{}", cache.name), format!("{} {}", paths.join(","), cache.scope.as_str()));
     }
     fields
 }
@@ -71,54 +69,4 @@ fn volume_text(volume: &Volume) -> String {
         VolumeSource::Named(name) => name.clone(),
     };
     if volume.read_only { format!("{source}:ro") } else { source }
-}
-
-/// The manifest's word for an agent.
-pub fn agent_kind(kind: AgentKind) -> &'static str {
-    match kind {
-        AgentKind::Claude => "claude",
-        AgentKind::Codex => "codex",
-    }
-}
-
-/// The manifest's word for a mode.
-pub fn mode(mode: Mode) -> &'static str {
-    match mode {
-        Mode::Interactive => "interactive",
-        Mode::Batch => "batch",
-    }
-}
-
-/// The manifest's word for permissions.
-pub fn permissions(permissions: Permissions) -> &'static str {
-    match permissions {
-        Permissions::Bypass => "bypass",
-        Permissions::AcceptEdits => "accept-edits",
-        Permissions::Ask => "ask",
-    }
-}
-
-fn egress(egress: Egress) -> &'static str {
-    match egress {
-        Egress::Sealed => "sealed",
-        Egress::Open => "open",
-    }
-}
-
-fn scope(scope: CacheScope) -> &'static str {
-    match scope {
-        CacheScope::Shared => "shared",
-        CacheScope::Project => "project",
-        CacheScope::Session => "session",
-    }
-}
-
-fn restart(restart: Restart) -> String {
-    match restart {
-        Restart::No => "no".to_owned(),
-        Restart::Always => "always".to_owned(),
-        Restart::UnlessStopped => "unless-stopped".to_owned(),
-        Restart::OnFailure(0) => "on-failure".to_owned(),
-        Restart::OnFailure(times) => format!("on-failure:{times}"),
-    }
 }

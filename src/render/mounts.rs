@@ -76,13 +76,19 @@ pub fn mounts(
 ) -> Vec<Mount> {
     let mut mounts = own(id, session, host);
     mounts.extend(checkout(facts));
-    for (name, path) in session.caches.iter().flat_map(|cache| cache_volumes(cache, project, &session.name)) {
-        mounts.push(Mount { source: MountSource::Volume(name), target: path, read_only: false });
+    for cache in &session.caches {
+        for (name, target) in cache_volumes(cache, project, &session.name) {
+            let source = MountSource::Volume { name, scope: cache.scope };
+            mounts.push(Mount { source, target, read_only: false });
+        }
     }
     for volume in &session.volumes {
         let source = match &volume.source {
             VolumeSource::Bind(path) => MountSource::Bind(path.clone()),
-            VolumeSource::Named(name) => MountSource::Volume(format!("clauderon-{project}-{name}")),
+            VolumeSource::Named(name) => MountSource::Volume {
+                name: format!("clauderon-{project}-{name}"),
+                scope: CacheScope::Project,
+            },
         };
         mounts.push(Mount { source, target: volume.target.clone(), read_only: volume.read_only });
     }

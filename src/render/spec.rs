@@ -1,5 +1,6 @@
 //! Pure. A container as any backend can make it: the words are the field's, none is an engine's own.
 
+use crate::manifest::project::CacheScope;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -38,6 +39,20 @@ pub struct ContainerSpec {
     pub capabilities: Vec<String>,
 }
 
+impl ContainerSpec {
+    /// The labels of a volume that is made for this container: who may remove it.
+    pub fn volume_labels(&self, scope: CacheScope) -> BTreeMap<String, String> {
+        let own: &[&str] = match scope {
+            CacheScope::Shared => &[],
+            CacheScope::Project => &["project", "root", "owner"],
+            CacheScope::Session => &["project", "root", "owner", "session", "id"],
+        };
+        let named = own.iter().map(|name| format!("clauderon.{name}"));
+        let kept = named.filter_map(|name| self.labels.get(&name).map(|value| (name, value.clone())));
+        kept.chain([("clauderon.volume".to_owned(), scope.as_str().to_owned())]).collect()
+    }
+}
+
 /// When the engine starts a container again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum RestartPolicy {
@@ -69,5 +84,10 @@ pub enum MountSource {
     /// A path of the host.
     Bind(PathBuf),
     /// A named volume.
-    Volume(String),
+    Volume {
+        /// Its name.
+        name: String,
+        /// Who shares it.
+        scope: CacheScope,
+    },
 }

@@ -1,4 +1,7 @@
 //! What several tests share.
 
+pub mod daemon;
+pub mod engine;
 pub mod project;
+pub mod pty;
 pub mod world;

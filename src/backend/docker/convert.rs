@@ -1,6 +1,6 @@
 //! Pure. Between our words and those of Docker's API.
 
-use crate::plan::observed::{Container, ContainerState};
+use crate::plan::observed::{Container, ContainerState, Volume};
 use crate::render::facts::ImageFacts;
 use crate::render::spec::{ContainerSpec, Mount, MountSource, RestartPolicy};
 use bollard::models;
@@ -54,7 +54,7 @@ fn nano_cpus(cpus: f64) -> i64 {
 fn mount(mount: &Mount) -> models::Mount {
     let (kind, source) = match &mount.source {
         MountSource::Bind(path) => (models::MountType::BIND, path.display().to_string()),
-        MountSource::Volume(name) => (models::MountType::VOLUME, name.clone()),
+        MountSource::Volume { name, .. } => (models::MountType::VOLUME, name.clone()),
     };
     models::Mount {
         typ: Some(kind),
@@ -87,6 +87,11 @@ pub fn container(summary: models::ContainerSummary) -> Container {
         state: state(summary.state, summary.status.as_deref().unwrap_or_default()),
         created: summary.created.unwrap_or_default(),
     }
+}
+
+/// One entry of the engine's list of volumes.
+pub fn volume(volume: models::Volume) -> Volume {
+    Volume { name: volume.name, labels: volume.labels.into_iter().collect() }
 }
 
 /// The list gives the exit code only in words: `Exited (143) 2 minutes ago`.

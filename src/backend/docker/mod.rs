@@ -2,16 +2,19 @@
 
 mod build;
 mod convert;
+mod ignore;
 pub mod stream;
+mod version;
 
 use super::{Answer, Backend, Error, Ran};
 use crate::manifest::project::Build;
-use crate::plan::observed::Observed;
+use crate::plan::observed::{Observed, Volume};
 use crate::render::facts::ImageFacts;
 use crate::render::spec::ContainerSpec;
 use bollard::query_parameters as query;
 use futures_util::{FutureExt, StreamExt, TryStreamExt};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
 use std::time::Duration;
 
 /// The label that every container of ours carries.
@@ -25,14 +28,18 @@ pub struct Docker {
 }
 
 impl Docker {
-    /// Connects to the engine at an address such as `unix:///var/run/docker.sock`. Nothing is sent yet.
-    pub fn connect(address: &str) -> Result<Self, Error> {
-        let unreachable = |source: bollard::errors::Error| Error::Unreachable {
-            address: address.to_owned(),
-            source: Box::new(source),
-        };
+    /// Connects to the engine at an address such as `unix:///var/run/docker.sock` and asks for its API's version.
+    pub async fn connect(address: &str) -> Result<Self, Error> {
+        let unreachable =
+            |source: version::Failure| Error::Unreachable { address: address.to_owned(), source };
+        let socket = address.strip_prefix("unix://").unwrap_or(address);
+        let version = version::negotiate(Path::new(socket)).await.map_err(unreachable)?;
         let client = bollard::Docker::connect_with_unix(address, 120, bollard::API_DEFAULT_VERSION)
-            .map_err(unreachable)?;
+            .map_err(|error| unreachable(Box::new(error)))?;
+        let client = client.with_request_modifier(move |mut request| {
+            *request.uri_mut() = version::put_back(request.uri(), version);
+            request
+        });
         Ok(Self { client, address: address.to_owned() })
     }
 
@@ -71,6 +78,15 @@ impl Docker {
             }
         }
         Ok(output)
+    }
+
+    /// The names of the containers that mount a volume, running or not.
+    async fn users(&self, volume: &str) -> Result<Vec<String>, Error> {
+        let filters = HashMap::from([("volume", vec![volume])]);
+        let options = query::ListContainersOptionsBuilder::default().all(true).filters(&filters).build();
+        let list = self.client.list_containers(Some(options)).await;
+        let list = list.map_err(|error| self.failed("list", "containers", error))?;
+        Ok(list.into_iter().map(|container| convert::container(container).name).collect())
     }
 
     async fn create_container(&self, spec: &ContainerSpec) -> Result<String, Error> {
@@ -182,7 +198,21 @@ impl Backend for Docker {
         build::build(self, build, reference).boxed()
     }
 
-    fn create_volume<'a>(&'a self, name: &'a str) -> Answer<'a, bool> {
+    fn volumes(&self) -> Answer<'_, Vec<Volume>> {
+        async {
+            let filters = HashMap::from([("label", vec!["clauderon.volume"])]);
+            let options = query::ListVolumesOptionsBuilder::default().filters(&filters).build();
+            let list = self.client.list_volumes(Some(options)).await;
+            let list = list.map_err(|error| self.failed("list", "volumes", error))?;
+            let mut volumes: Vec<_> =
+                list.volumes.unwrap_or_default().into_iter().map(convert::volume).collect();
+            volumes.sort_by(|left, right| left.name.cmp(&right.name));
+            Ok(volumes)
+        }
+        .boxed()
+    }
+
+    fn create_volume<'a>(&'a self, name: &'a str, labels: &'a BTreeMap<String, String>) -> Answer<'a, bool> {
         async move {
             match self.client.inspect_volume(name).await {
                 Ok(_) => return Ok(false),
@@ -191,7 +221,7 @@ impl Backend for Docker {
             }
             let body = bollard::models::VolumeCreateRequest {
                 name: Some(name.to_owned()),
-                labels: Some(HashMap::from([("clauderon.volume".to_owned(), String::new())])),
+                labels: Some(labels.clone().into_iter().collect()),
                 ..Default::default()
             };
             let made = self.client.create_volume(body).await;
@@ -200,11 +230,16 @@ impl Backend for Docker {
         .boxed()
     }
 
-    fn remove_volume<'a>(&'a self, name: &'a str) -> Answer<'a, ()> {
+    fn remove_volume<'a>(&'a self, name: &'a str) -> Answer<'a, Vec<String>> {
         async move {
             match self.client.remove_volume(name, None::<query::RemoveVolumeOptions>).await {
-                Err(error) if status(&error) == Some(404) => Ok(()),
-                other => other.map_err(|error| self.failed("remove", name, error)),
+                Ok(()) => Ok(Vec::new()),
+                Err(error) if status(&error) == Some(404) => Ok(Vec::new()),
+                Err(error) if status(&error) == Some(409) => {
+                    let users = self.users(name).await?;
+                    if users.is_empty() { Err(self.failed("remove", name, error)) } else { Ok(users) }
+                }
+                Err(error) => Err(self.failed("remove", name, error)),
             }
         }
         .boxed()

@@ -16,7 +16,7 @@ use crate::manifest::settle::LEAST_MEMORY;
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Build {
-    /// The directory that is sent to the engine, seen from the manifest.
+    /// The directory that is sent to the engine, seen from the manifest; a `.dockerignore` keeps files at home.
     #[schemars(extend("default" = ".", "examples" = ["./images"], "x-rule" = pattern::host_path()))]
     pub context: Option<String>,
     /// The Dockerfile, relative to the context.
