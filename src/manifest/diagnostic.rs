@@ -8,6 +8,10 @@ use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
 /// Faults shown of one manifest at most.
 const MAX_SHOWN: usize = 100;
+/// Bytes of source lines that are shown at most, beside the first.
+const MAX_SOURCE: usize = 64 * 1024;
+/// Bytes that are underlined at most, and shown behind.
+const MAX_UNDERLINED: usize = 400;
 /// Characters of a user's own text that a message repeats.
 const MAX_QUOTED: usize = 60;
 
@@ -85,23 +89,34 @@ impl Diagnostics {
     pub fn render(&self, color: bool) -> String {
         let renderer = if color { Renderer::styled() } else { Renderer::plain() };
         let renderer = renderer.decor_style(DecorStyle::Ascii);
-        let mut shown: Vec<String> = self
-            .list
-            .iter()
-            .take(MAX_SHOWN)
-            .map(|diagnostic| self.render_one(diagnostic, &renderer))
-            .collect();
-        if let Some(more) = self.list.len().checked_sub(MAX_SHOWN).filter(|more| *more > 0) {
+        let mut shown: Vec<String> =
+            self.shown().map(|diagnostic| self.render_one(diagnostic, &renderer)).collect();
+        let more = self.list.len() - shown.len();
+        if more > 0 {
             shown.push(format!("and {more} more"));
         }
         shown.join("\n\n") + "\n"
+    }
+
+    /// The first faults, fewer where lines are very long.
+    fn shown(&self) -> impl Iterator<Item = &Diagnostic> {
+        let mut source = 0;
+        self.list.iter().take(MAX_SHOWN).enumerate().map_while(move |(index, diagnostic)| {
+            source += self.line_around(diagnostic.span.start).1.len();
+            (index == 0 || source <= MAX_SOURCE).then_some(diagnostic)
+        })
     }
 
     fn render_one(&self, diagnostic: &Diagnostic, renderer: &Renderer) -> String {
         let (start, line) = self.line_around(diagnostic.span.start);
         let from = diagnostic.span.start - start;
         let to = diagnostic.span.end.saturating_sub(start).clamp(from, line.len().max(from));
+        // Of a very long line, what stands before the fault is needed to count its column, and little behind it.
+        let to = line.floor_char_boundary(to.min(from + MAX_UNDERLINED)).max(from);
+        let line = &line[..line.floor_char_boundary(to + MAX_UNDERLINED)];
         let path = diagnostic.file.to_string_lossy();
+        // Some terminals obey these; the renderer makes only the other control characters harmless.
+        let line = line.replace(|letter| matches!(letter, '\u{80}'..='\u{9f}'), "\u{b7}");
         let snippet = Snippet::source(line)
             .line_start(diagnostic.line)
             .path(path.as_ref())
@@ -125,20 +140,24 @@ impl Diagnostics {
 struct Lines<'a> {
     text: &'a str,
     line: usize,
-    start: usize,
+    column: usize,
+    at: usize,
 }
 
 impl<'a> Lines<'a> {
     fn new(text: &'a str) -> Self {
-        Self { text, line: 1, start: 0 }
+        Self { text, line: 1, column: 1, at: 0 }
     }
 
     fn place(&mut self, at: usize) -> (usize, usize) {
-        while let Some(length) = self.text[self.start..at].find('\n') {
-            self.start += length + 1;
-            self.line += 1;
+        let mut passed = &self.text[self.at..at];
+        while let Some(length) = passed.find('\n') {
+            passed = &passed[length + 1..];
+            (self.line, self.column) = (self.line + 1, 1);
         }
-        (self.line, self.text[self.start..at].chars().count() + 1)
+        self.column += passed.chars().count();
+        self.at = at;
+        (self.line, self.column)
     }
 }
 

@@ -2,6 +2,7 @@
 //! Pure but for `source`: text → `tree` → `written` types → settled `level`s, merged → `project`.
 
 pub mod branch;
+mod branches;
 pub mod check;
 pub mod diagnostic;
 mod expected;
@@ -25,6 +26,7 @@ pub mod settle;
 pub mod source;
 pub mod suggest;
 pub mod tree;
+pub mod weight;
 pub mod written;
 pub mod yaml;
 

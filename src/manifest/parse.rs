@@ -1,20 +1,22 @@
 //! Pure. The way from text to `Project`: tree, typed manifest, settled levels, merged and resolved sessions.
 //! The schema is asked only when something is wrong, for then every fault is wanted.
 
-use std::collections::BTreeMap;
+use std::collections::HashSet;
 use std::path::Path;
 
-use super::check::check;
-use super::diagnostic::{Diagnostics, Fault, quoted};
-use super::finding::{Finding, Wrong};
+use super::branches::clashes;
+use super::check::{MAX_FOUND, check};
+use super::diagnostic::{Diagnostics, Fault};
+use super::finding::Finding;
 use super::level::Level;
 use super::prepare::prepare;
-use super::project::{Project, Repository, Session};
+use super::project::{Project, Session};
 use super::prune::{Pruned, prune};
 use super::read::{Manifest, read};
 use super::resolve::{Broken, resolve};
 use super::settle::{Surroundings, settle};
 use super::tree::Node;
+use super::weight::{Weight, bounded};
 use super::yaml;
 
 /// Reads, checks and resolves a manifest. `file` is absolute; `files` reads the prompts that it names.
@@ -39,7 +41,7 @@ pub fn parse_in(file: &Path, text: &str, around: &Surroundings<'_>) -> Result<Pr
     let known = findings.len();
     let project = manifest.map(|manifest| build(file, &manifest, around, &tree, &mut findings));
     findings.iter_mut().skip(known).for_each(|finding| pruned.restore(&mut finding.path));
-    faults.extend(findings.into_iter().map(|finding| finding.place(&tree)));
+    faults.extend(findings.into_iter().take(MAX_FOUND).map(|finding| finding.place(&tree)));
     match project {
         Some(project) if faults.is_empty() => Ok(project),
         _ => Err(Diagnostics::new(file, text, with_a_fault(faults))),
@@ -78,6 +80,8 @@ fn build(
     tree: &Node,
     findings: &mut Vec<Finding>,
 ) -> Project {
+    let files = bounded(around.files);
+    let around = &Surroundings { files: &files, ..*around };
     let defaults = settle(&manifest.defaults, &[], around, findings);
     let levels: Vec<(&str, Level)> = match &manifest.sessions {
         None => vec![("default", Level::default())],
@@ -89,26 +93,41 @@ fn build(
             })
             .collect(),
     };
-    let sound: Vec<bool> = levels.iter().map(|(name, _)| is_sound(name, findings)).collect();
+    let sound: Vec<bool> = match unsound(findings) {
+        Some(names) => levels.iter().map(|(name, _)| !names.contains(name)).collect(),
+        None => Vec::new(),
+    };
     let mut sessions = Vec::new();
+    let mut weight = Weight::default();
     for ((name, level), _) in levels.into_iter().zip(sound).filter(|(_, sound)| *sound) {
         let (session, broken) = resolve(name, level.over(&defaults), around);
         let place = |rule: Broken| Finding::value(best_path(tree, name, &rule.keys), rule.wrong);
         findings.extend(broken.into_iter().map(place));
+        if let Err(heavy) = weight.add(&session) {
+            findings.push(heavy);
+            break;
+        }
         sessions.push(session);
+        if findings.len() >= MAX_FOUND {
+            break;
+        }
     }
     branches(&sessions, tree, findings);
     let name = manifest.name.as_ref().map_or_else(|| fitting_name(around.root), |name| name.0.clone());
     Project { name, root: around.root.to_owned(), file: file.to_owned(), sessions }
 }
 
-/// Whether nothing is wrong with a session or with what it inherits.
-fn is_sound(name: &str, findings: &[Finding]) -> bool {
-    findings.iter().all(|finding| match finding.path.as_slice() {
-        [key, other, ..] if key == "sessions" => other != name,
-        [key, ..] => key == "name" || key.starts_with("x-"),
-        [] => false,
-    })
+/// The sessions with which something is wrong so far; nothing when it is wrong with what all inherit.
+fn unsound(findings: &[Finding]) -> Option<HashSet<&str>> {
+    let mut names = HashSet::new();
+    for finding in findings {
+        match finding.path.as_slice() {
+            [key, name, ..] if key == "sessions" => drop(names.insert(name.as_str())),
+            [key, ..] if key == "name" || key.starts_with("x-") => {}
+            _ => return None,
+        }
+    }
+    Some(names)
 }
 
 /// The first path that the manifest has: in the session, among the defaults, at last the session itself.
@@ -118,35 +137,12 @@ fn best_path(tree: &Node, session: &str, keys: &[Vec<String>]) -> Vec<String> {
     in_session.chain(keys.iter().cloned()).find(|path| tree.has(path)).unwrap_or(own)
 }
 
-/// No two sessions work on one branch, nor on branches that git cannot keep beside each other.
+/// No two sessions work on one branch.
 fn branches(sessions: &[Session], tree: &Node, findings: &mut Vec<Finding>) {
-    let mut taken: BTreeMap<(&Path, &str), &str> = BTreeMap::new();
     let keys = [vec!["repository".to_owned(), "branch".to_owned()]];
-    for session in sessions {
-        let Some(Repository { path, branch, .. }) = &session.repository else { continue };
-        let clash = taken
-            .iter()
-            .find(|((other_path, other), _)| *other_path == path.as_path() && collide(other, branch));
-        if let Some(((_, other_branch), other)) = clash {
-            let (name, other) = (quoted(&session.name), quoted(other));
-            let wrong = if other_branch == branch {
-                Wrong::new(format!("the sessions {other} and {name} work on one branch, {}", quoted(branch)))
-            } else {
-                let (one, two) = (quoted(other_branch), quoted(branch));
-                Wrong::new(format!("git cannot keep {one} of {other} and {two} of {name} beside each other"))
-            };
-            let wrong = wrong.help("a branch that ends in `/` has the session's name added");
-            findings.push(Finding::value(best_path(tree, &session.name, &keys), wrong));
-        } else {
-            taken.insert((path, branch), &session.name);
-        }
+    for (session, wrong) in clashes(sessions).into_iter().take(MAX_FOUND) {
+        findings.push(Finding::value(best_path(tree, session, &keys), wrong));
     }
-}
-
-/// Whether two branches are the same, or one is the directory of the other.
-fn collide(one: &str, two: &str) -> bool {
-    let (short, long) = if one.len() < two.len() { (one, two) } else { (two, one) };
-    long.strip_prefix(short).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// A project's name from its directory's: lower case, with `-` for what a name cannot have.
@@ -175,11 +171,5 @@ mod tests {
         ] {
             assert_eq!(fitting_name(Path::new(directory)), expected);
         }
-    }
-
-    #[test]
-    fn branches_collide_as_files_do() {
-        assert!(collide("a/b", "a/b") && collide("a", "a/b") && collide("a/b/c", "a/b"));
-        assert!(!collide("a", "ab") && !collide("a/b", "a/c"));
     }
 }
