@@ -184,8 +184,8 @@ fn looks_right(name: &str, world: &World) {
         "rust" => assert_eq!(inside("speed", "touch target/made && echo $CARGO_INCREMENTAL"), "0\n"),
         "many-sessions" => assert_eq!(inside("search", "echo $NODE_ENV $SEARCH_INDEX"), "test small\n"),
         "several-repositories" => {
-            assert_ne!(world.git(&["-C", "api", "branch", "--list", "features/delivery-date"]), "");
-            assert_ne!(world.git(&["-C", "web", "branch", "--list", "clauderon/web"]), "");
+            assert_eq!(inside("api", "git branch --show-current"), "features/delivery-date\n");
+            assert_eq!(inside("web", "git branch --show-current"), "clauderon/web\n");
         }
         "batch-review" => {
             world.run(&["wait", "review", "--for", "exited", "--timeout", "60s"]).ok();
