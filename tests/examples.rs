@@ -35,7 +35,7 @@ fn manifest(name: &str) -> PathBuf {
 fn project(name: &str) -> Project {
     source::load(&manifest(name)).unwrap_or_else(|wrong| match wrong {
         source::LoadError::Invalid(diagnostics) => panic!("{}", diagnostics.render(false)),
-        unread => panic!("{unread}"),
+        source::LoadError::Unread(unread) => panic!("{unread}"),
     })
 }
 

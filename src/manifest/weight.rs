@@ -15,9 +15,7 @@ const MAX_PROMPTS: usize = 8 * 1024 * 1024;
 const ENTRY: usize = 128;
 
 /// A reader of prompts that stops when they are too large together.
-pub fn bounded<'a>(
-    files: &'a dyn Fn(&Path) -> Result<String, String>,
-) -> impl Fn(&Path) -> Result<String, String> + 'a {
+pub fn bounded(files: &dyn Fn(&Path) -> Result<String, String>) -> impl Fn(&Path) -> Result<String, String> {
     let read = Cell::new(0);
     move |path| {
         if read.get() > MAX_PROMPTS {

@@ -1,8 +1,6 @@
 //! Manifests that want to hurt: each a name and its bytes, at most the size that is read at all unless the name says
 //! otherwise. The tests and the benchmark write them from here.
 
-use std::fmt::Write;
-
 /// The bytes that a manifest may have.
 pub const MOST: usize = 1024 * 1024;
 
@@ -78,8 +76,9 @@ fn expanding() -> impl Iterator<Item = (&'static str, String)> {
     let mut merges = "a: &a {x: 1, y: 2}\n".to_owned();
     for level in 'b'..='z' {
         let below = char::from(level as u8 - 1);
-        writeln!(bomb, "{level}: &{level} [{}]", vec![format!("*{below}"); 9].join(", ")).unwrap();
-        writeln!(merges, "{level}: &{level} {{<<: [{}]}}", vec![format!("*{below}"); 9].join(", ")).unwrap();
+        let nine = vec![format!("*{below}"); 9].join(", ");
+        bomb += &format!("{level}: &{level} [{nine}]\n");
+        merges += &format!("{level}: &{level} {{<<: [{nine}]}}\n");
     }
     let text = |size: usize, times: usize| {
         format!("x-a: &a \"{}\"\nx-b: [{}]\n", "x".repeat(size), vec!["*a"; times].join(", "))
