@@ -109,7 +109,8 @@ impl Diagnostics {
 
     fn render_one(&self, diagnostic: &Diagnostic, renderer: &Renderer) -> String {
         let (start, line) = self.line_around(diagnostic.span.start);
-        let from = diagnostic.span.start - start;
+        // A fault can lie in the line end, which is not shown.
+        let from = (diagnostic.span.start - start).min(line.len());
         let to = diagnostic.span.end.saturating_sub(start).clamp(from, line.len().max(from));
         // Of a very long line, what stands before the fault is needed to count its column, and little behind it.
         let to = line.floor_char_boundary(to.min(from + MAX_UNDERLINED)).max(from);
@@ -197,7 +198,7 @@ mod tests {
 
     #[test]
     fn a_fault_at_the_very_end_renders() {
-        for text in ["", "a:", "a:\n", "a:\r\n"] {
+        for text in ["", "a:", "a:\n", "a:\r\n", "a:\r\r", "\r\r\n"] {
             let all =
                 Diagnostics::new(Path::new("c.yaml"), text, vec![Fault::new(text.len()..text.len(), "end")]);
             assert!(all.render(true).contains("end"));
