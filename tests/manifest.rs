@@ -82,23 +82,6 @@ fn types_take(text: &str) -> Option<bool> {
     Some(read::read(tree.to_value()).is_ok())
 }
 
-/// A project without the lines at which its hosts stand.
-fn without_places(mut project: Project) -> Project {
-    let hosts = project.sessions.iter_mut().flat_map(|session| session.hosts.values_mut());
-    hosts.for_each(|host| host.place.clear());
-    project
-}
-
-#[test]
-fn nothing_is_expected_of_a_manifest_that_is_gone() {
-    for kind in ["valid", "invalid"] {
-        for entry in std::fs::read_dir(repository().join("tests/manifest").join(kind)).unwrap() {
-            let path = entry.unwrap().path();
-            assert!(path.with_extension("yaml").exists(), "{} is left over", path.display());
-        }
-    }
-}
-
 #[test]
 fn valid_manifests_resolve_and_their_resolved_form_means_the_same() {
     for (path, text) in corpus("valid") {
@@ -106,7 +89,7 @@ fn valid_manifests_resolve_and_their_resolved_form_means_the_same() {
             parse(&text).unwrap_or_else(|wrong| panic!("{}:\n{}", path.display(), wrong.render(false)));
         let resolved = to_yaml(&project);
         let again = parse(&resolved).unwrap_or_else(|wrong| panic!("{}", wrong.render(false)));
-        assert_eq!(without_places(again), without_places(project.clone()), "{}", path.display());
+        assert_eq!(again.without_places(), project.clone().without_places(), "{}", path.display());
         expect_file(&path.with_extension("resolved"), &resolved);
     }
 }

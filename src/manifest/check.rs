@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use jsonschema::error::ValidationErrorKind;
 use jsonschema::{ValidationError, Validator};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::diagnostic::quoted;
 use super::expected::Expected;
@@ -14,8 +14,8 @@ use super::hint;
 use super::schema::shape;
 use super::suggest::{known_as, nearest};
 
-/// Faults looked for at most.
-const MAX_FOUND: usize = 1_000;
+/// Faults that are told of one manifest, at most about this many.
+pub const MAX_FOUND: usize = 1_000;
 
 struct Compiled {
     schema: Value,
@@ -28,12 +28,48 @@ static COMPILED: LazyLock<Compiled> = LazyLock::new(|| {
     Compiled { schema, validator }
 });
 
-/// All faults that the schema finds.
+/// All faults that the schema finds, or enough of them.
 pub fn check(value: &Value) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    for error in COMPILED.validator.iter_errors(value).take(MAX_FOUND) {
-        tell(&error, &mut findings);
+    match begin(value).map(|begin| find(&begin)) {
+        Some(findings) if !findings.is_empty() => findings,
+        _ => find(value),
     }
+}
+
+/// The begin of what is very long, for the validator keeps every fault in memory: lists, and the sessions.
+fn begin(value: &Value) -> Option<Value> {
+    let map = value.as_object()?;
+    let few = |(key, value): (&String, &Value)| {
+        let value = match value {
+            Value::Array(items) => items.iter().take(MAX_FOUND).cloned().collect(),
+            Value::Object(entries) if key == "sessions" => {
+                let few = entries.iter().take(MAX_FOUND);
+                Value::Object(few.map(|(name, session)| (name.clone(), session.clone())).collect())
+            }
+            other => other.clone(),
+        };
+        (key.clone(), value)
+    };
+    is_long(map).then(|| Value::Object(map.iter().map(few).collect()))
+}
+
+fn is_long(map: &Map<String, Value>) -> bool {
+    map.iter().any(|(key, value)| match value {
+        Value::Array(items) => items.len() > MAX_FOUND,
+        Value::Object(entries) => key == "sessions" && entries.len() > MAX_FOUND,
+        _ => false,
+    })
+}
+
+fn find(value: &Value) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for error in COMPILED.validator.iter_errors(value) {
+        tell(&error, &mut findings);
+        if findings.len() >= MAX_FOUND {
+            break;
+        }
+    }
+    findings.truncate(MAX_FOUND);
     findings
 }
 
@@ -44,7 +80,8 @@ fn tell(error: &ValidationError<'_>, findings: &mut Vec<Finding>) {
             tell_branches(error, context, path, findings);
         }
         ValidationErrorKind::AdditionalProperties { unexpected } => {
-            findings.extend(unexpected.iter().map(|key| unknown_key(error, &path, key)));
+            let few = unexpected.iter().take(MAX_FOUND);
+            findings.extend(few.map(|key| unknown_key(error, &path, key)));
         }
         _ => findings.push(Finding::value(path, words(error))),
     }
@@ -158,8 +195,10 @@ fn missing_value(error: &ValidationError<'_>) -> Option<Wrong> {
     let [.., parent, name] = path.as_slice() else { return None };
     let is_pair = matches!(parent.as_str(), "environment" | "labels" | "args");
     (is_pair && error.instance().is_null()).then(|| {
-        Wrong::new(format!("{} has no value", quoted(name)))
-            .help(format!("write `{name}: \"\"` for an empty one; nothing is taken from the shell"))
+        Wrong::new(format!("{} has no value", quoted(name))).help(format!(
+            "write {} for an empty one; nothing is taken from the shell",
+            quoted(&format!("{name}: \"\""))
+        ))
     })
 }
 

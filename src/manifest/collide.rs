@@ -1,27 +1,34 @@
-//! Pure. No two sessions work on one branch, nor on branches that git cannot keep beside each other.
+//! Pure. No two sessions work on one branch of a repository, nor on branches that git cannot keep beside each other:
+//! a branch is a file, and what stands before a `/` in its name a directory.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Bound;
 use std::path::Path;
 
+use super::check::MAX_FOUND;
 use super::diagnostic::quoted;
 use super::finding::Wrong;
 use super::project::{Repository, Session};
 use super::resolve::{Against, Broken};
 
+/// Branches by name, each with its session.
+type Taken<'a> = BTreeMap<&'a str, &'a str>;
+
 /// The sessions whose branches collide with an earlier session's.
 pub fn branches(sessions: &[Session]) -> Vec<(String, Broken)> {
-    let mut taken: BTreeMap<(&Path, &str), &str> = BTreeMap::new();
+    let mut repositories: HashMap<&Path, Taken<'_>> = HashMap::new();
     let mut broken = Vec::new();
     for session in sessions {
+        if broken.len() >= MAX_FOUND {
+            break;
+        }
         let Some(Repository { path, branch, .. }) = &session.repository else { continue };
-        let clash = taken
-            .iter()
-            .find(|((other_path, other), _)| *other_path == path.as_path() && collide(other, branch));
-        match clash {
-            Some(((_, other_branch), other)) => {
+        let taken = repositories.entry(path).or_default();
+        match clash(taken, branch) {
+            Some((other_branch, other)) => {
                 broken.push((session.name.clone(), clashing((other, other_branch), (&session.name, branch))));
             }
-            None => drop(taken.insert((path, branch), &session.name)),
+            None => drop(taken.insert(branch, &session.name)),
         }
     }
     broken
@@ -42,10 +49,14 @@ fn clashing((other, other_branch): (&str, &str), (name, branch): (&str, &str)) -
     Broken { keys: vec![keys], wrong, against: Some(against) }
 }
 
-/// Whether two branches are the same, or one is the directory of the other.
-fn collide(one: &str, two: &str) -> bool {
-    let (short, long) = if one.len() < two.len() { (one, two) } else { (two, one) };
-    long.strip_prefix(short).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+/// The branch that is a directory of this one, the same, or inside it.
+fn clash<'a>(taken: &Taken<'a>, branch: &str) -> Option<(&'a str, &'a str)> {
+    let slashes = branch.match_indices('/').map(|(at, _)| at);
+    let above = slashes.chain([branch.len()]).find_map(|end| taken.get_key_value(&branch[..end]));
+    let inside = format!("{branch}/");
+    let from = (Bound::Included(inside.as_str()), Bound::Unbounded);
+    let below = taken.range::<str, _>(from).next().filter(|(other, _)| other.starts_with(&inside));
+    above.or(below).map(|(branch, session)| (*branch, *session))
 }
 
 #[cfg(test)]
@@ -53,8 +64,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn branches_collide_as_files_do() {
-        assert!(collide("a/b", "a/b") && collide("a", "a/b") && collide("a/b/c", "a/b"));
-        assert!(!collide("a", "ab") && !collide("a/b", "a/c"));
+    fn branches_clash_as_files_do() {
+        let clashing = |one: &str, two: &str| clash(&Taken::from([(one, "s")]), two).is_some();
+        for (one, two) in [("a/b", "a/b"), ("a", "a/b"), ("a/b/c", "a/b"), ("a/b/c", "a")] {
+            assert!(clashing(one, two) && clashing(two, one), "{one} and {two}");
+        }
+        for (one, two) in [("a", "ab"), ("a/b", "a/c"), ("a-b/c", "a"), ("a/b", "a-b")] {
+            assert!(!clashing(one, two) && !clashing(two, one), "{one} and {two}");
+        }
+        let many = Taken::from([("a-b", "s"), ("a/b", "s"), ("a0", "s")]);
+        assert_eq!(clash(&many, "a"), Some(("a/b", "s")));
     }
 }

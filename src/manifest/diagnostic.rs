@@ -9,6 +9,10 @@ use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
 /// Faults shown of one manifest at most.
 const MAX_SHOWN: usize = 100;
+/// Bytes of source lines that are shown at most, beside the first.
+const MAX_SOURCE: usize = 64 * 1024;
+/// Bytes that are underlined at most, and shown behind.
+const MAX_UNDERLINED: usize = 400;
 /// Characters of a user's own text that a message repeats.
 const MAX_QUOTED: usize = 60;
 
@@ -135,28 +139,42 @@ impl Diagnostics {
     pub fn render(&self, color: bool) -> String {
         let renderer = if color { Renderer::styled() } else { Renderer::plain() };
         let renderer = renderer.decor_style(DecorStyle::Ascii);
-        let mut shown: Vec<String> = self
-            .list
-            .iter()
-            .take(MAX_SHOWN)
-            .map(|diagnostic| self.render_one(diagnostic, &renderer))
-            .collect();
-        if let Some(more) = self.list.len().checked_sub(MAX_SHOWN).filter(|more| *more > 0) {
+        let mut shown: Vec<String> =
+            self.shown().map(|diagnostic| self.render_one(diagnostic, &renderer)).collect();
+        let more = self.list.len() - shown.len();
+        if more > 0 {
             shown.push(format!("and {more} more"));
         }
         shown.join("\n\n") + "\n"
     }
 
+    /// The first faults, fewer where lines are very long.
+    fn shown(&self) -> impl Iterator<Item = &Diagnostic> {
+        let mut source = 0;
+        self.list.iter().take(MAX_SHOWN).enumerate().map_while(move |(index, diagnostic)| {
+            source += self.line_around(&diagnostic.place).1.len();
+            (index == 0 || source <= MAX_SOURCE).then_some(diagnostic)
+        })
+    }
+
     fn render_one(&self, diagnostic: &Diagnostic, renderer: &Renderer) -> String {
         let place = &diagnostic.place;
-        let mut snippet = self.snippet(place).annotation(AnnotationKind::Primary.span(self.within(place)));
+        let within = self.within(place);
+        let beside = diagnostic
+            .other
+            .as_ref()
+            .filter(|(other, _)| (other.text, other.line) == (place.text, place.line));
+        let end = beside.map_or(within.end, |(other, _)| within.end.max(self.within(other).end));
+        let mut snippet = self.snippet(place, end).annotation(AnnotationKind::Primary.span(within));
         let mut apart = None;
         if let Some((other, label)) = &diagnostic.other {
-            let annotation = AnnotationKind::Context.span(self.within(other)).label(label.as_str());
-            if (other.text, other.line) == (place.text, place.line) {
+            let span = self.within(other);
+            let end = span.end;
+            let annotation = AnnotationKind::Context.span(span).label(label.as_str());
+            if beside.is_some() {
                 snippet = snippet.annotation(annotation);
             } else {
-                apart = Some(self.snippet(other).annotation(annotation));
+                apart = Some(self.snippet(other, end).annotation(annotation));
             }
         }
         let mut group = Level::ERROR.primary_title(diagnostic.message.as_str()).element(snippet);
@@ -170,16 +188,22 @@ impl Diagnostics {
         renderer.render(&report)
     }
 
-    fn snippet(&self, place: &Place) -> Snippet<'_, annotate_snippets::Annotation<'_>> {
+    fn snippet(&self, place: &Place, up_to: usize) -> Snippet<'_, annotate_snippets::Annotation<'_>> {
         let path = self.texts[place.text].0.to_string_lossy();
-        Snippet::source(self.line_around(place).1).line_start(place.line).path(path)
+        // Of a very long line, what stands before the fault is needed to count its column, and little behind it.
+        let line = self.line_around(place).1;
+        let line = &line[..line.floor_char_boundary(up_to + MAX_UNDERLINED)];
+        // Some terminals obey these; the renderer makes only the other control characters harmless.
+        let line = line.replace(|letter| matches!(letter, '\u{80}'..='\u{9f}'), "\u{b7}");
+        Snippet::source(line).line_start(place.line).path(path)
     }
 
-    /// The bytes of a place within its line.
+    /// The bytes of a place within its line. A fault can lie in the line end, which is not shown.
     fn within(&self, place: &Place) -> Range<usize> {
         let (start, line) = self.line_around(place);
-        let from = place.span.start - start;
-        from..place.span.end.saturating_sub(start).clamp(from, line.len().max(from))
+        let from = (place.span.start - start).min(line.len());
+        let to = place.span.end.saturating_sub(start).clamp(from, line.len().max(from));
+        from..line.floor_char_boundary(to.min(from + MAX_UNDERLINED)).max(from)
     }
 
     /// The line that holds a place, and where it starts.
@@ -254,7 +278,7 @@ mod tests {
 
     #[test]
     fn a_fault_at_the_very_end_renders() {
-        for text in ["", "a:", "a:\n", "a:\r\n"] {
+        for text in ["", "a:", "a:\n", "a:\r\n", "a:\r\r", "\r\r\n"] {
             let all =
                 Diagnostics::new(Path::new("c.yaml"), text, vec![Fault::new(text.len()..text.len(), "end")]);
             assert!(all.render(true).contains("end"));

@@ -37,6 +37,7 @@ pub mod source;
 pub mod spot;
 pub mod suggest;
 pub mod tree;
+pub mod weight;
 pub mod written;
 pub mod yaml;
 

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use indexmap::IndexMap;
 
+use super::check::MAX_FOUND;
 use super::collide::branches;
 use super::diagnostic::{Diagnostics, Fault, Other};
 use super::finding::Wrong;
@@ -15,6 +16,7 @@ use super::project::Project;
 use super::resolve::{Broken, resolve};
 use super::settle::Surroundings;
 use super::spot::{Spot, best, found};
+use super::weight::{Weight, bounded};
 
 /// A manifest that was understood, with the layers that it came from.
 pub struct Parsed {
@@ -46,10 +48,12 @@ pub fn parse_in(file: &Path, text: &str, around: &Surroundings<'_>) -> Result<Pr
 
 /// Reads, checks and resolves a manifest of several files, given from the lowest to the highest.
 pub fn parse_all(texts: Vec<Text>, world: &World<'_>) -> Result<Parsed, Diagnostics> {
+    let files = bounded(world.files);
+    let world = &World { files: &files, ..*world };
     let mut layers: Vec<Layer> = texts.iter().map(|text| Layer::read(text, world)).collect();
     let (project, mut faults) = build(&layers, &texts, world);
     for (index, layer) in layers.iter_mut().enumerate() {
-        faults.extend(layer.faults().into_iter().map(|fault| (index, fault)));
+        faults.extend(layer.faults().into_iter().take(MAX_FOUND).map(|fault| (index, fault)));
     }
     if faults.is_empty() {
         return Ok(Parsed { project, layers, texts });
@@ -62,6 +66,7 @@ fn build(layers: &[Layer], texts: &[Text], world: &World<'_>) -> (Project, Vec<(
     let (defaults, levels) = merge(layers);
     let mut faults = Vec::new();
     let mut sessions = Vec::new();
+    let mut weight = Weight::default();
     let sound = |name: &&str| layers.iter().all(|layer| layer.is_sound(name));
     for name in levels.keys().map(String::as_str).filter(sound) {
         let level = levels[name].clone();
@@ -75,7 +80,14 @@ fn build(layers: &[Layer], texts: &[Text], world: &World<'_>) -> (Project, Vec<(
             said.place = spot.map(|spot| line(&spot, layers, texts, world.root)).unwrap_or_default();
         }
         faults.extend(broken.into_iter().map(|rule| place(rule, layers, name)));
+        if let Err(heavy) = weight.add(&session) {
+            faults.push(at_sessions(layers, heavy));
+            break;
+        }
         sessions.push(session);
+        if faults.len() >= MAX_FOUND {
+            break;
+        }
     }
     faults.extend(branches(&sessions).into_iter().map(|(name, rule)| place(rule, layers, &name)));
     faults.extend(nobody(layers, &levels));
@@ -137,10 +149,13 @@ fn nobody(layers: &[Layer], levels: &IndexMap<String, Level>) -> Option<(usize, 
     if levels.is_empty() || levels.values().any(|level| level.off != Some(true)) {
         return None;
     }
-    let keys = vec!["sessions".to_owned()];
-    let spot = Spot::highest(layers, &keys).unwrap_or_default();
-    let fault = Fault::new(spot.named_span(layers), "every session is turned off");
-    Some((spot.layer, fault.help("leave one without `false`")))
+    Some(at_sessions(layers, Wrong::new("every session is turned off").help("leave one without `false`")))
+}
+
+/// A fault of all sessions together.
+fn at_sessions(layers: &[Layer], Wrong { message, help }: Wrong) -> (usize, Fault) {
+    let spot = Spot::highest(layers, &["sessions".to_owned()]).unwrap_or_default();
+    (spot.layer, Fault { span: spot.named_span(layers), message, help, other: None })
 }
 
 /// The project's own file: the lowest that is not the user's.

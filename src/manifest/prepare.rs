@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 
+use super::check::MAX_FOUND;
 use super::diagnostic::{Fault, quoted};
 use super::tree::{Kind, Node};
 
@@ -10,6 +11,7 @@ use super::tree::{Kind, Node};
 pub fn prepare(tree: &mut Node, text: &str) -> Vec<Fault> {
     let mut faults = Vec::new();
     check(tree, &mut faults);
+    faults.truncate(MAX_FOUND);
     spell(tree, text, &mut Vec::new());
     faults
 }

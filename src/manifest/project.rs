@@ -22,6 +22,16 @@ pub struct Project {
     pub sessions: Vec<Session>,
 }
 
+impl Project {
+    /// The project without the lines at which its hosts stand: two that are equal then mean the same.
+    #[must_use]
+    pub fn without_places(mut self) -> Self {
+        let hosts = self.sessions.iter_mut().flat_map(|session| session.hosts.values_mut());
+        hosts.for_each(|host| host.place.clear());
+        self
+    }
+}
+
 /// One agent session, complete.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Session {

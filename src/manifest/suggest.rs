@@ -5,10 +5,13 @@ const ALIKE: f64 = 0.75;
 
 /// The word nearest to what was written, when one is near.
 pub fn nearest<'a>(written: &str, words: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let written: String = written.to_lowercase().chars().take(64).collect();
+    let written: String = written.chars().take(64).collect();
+    let written = written.to_lowercase();
     let written = written.replace('-', "_");
     words
         .into_iter()
+        // Words of very different lengths are not alike, and need no look at their letters.
+        .filter(|word| word.len().abs_diff(written.len()) <= 1 + written.len().max(word.len()) / 2)
         .map(|word| (strsim::damerau_levenshtein(&written, &word.replace('-', "_")), word))
         .filter(|(distance, word)| {
             let longest = written.chars().count().max(word.len()).max(1);

@@ -14,6 +14,10 @@ use super::tree::{Entry, Kind, Node};
 
 /// Nodes that a manifest may have, aliases expanded.
 const MAX_NODES: usize = 20_000;
+/// Bytes of text that a manifest may have, aliases expanded.
+const MAX_TEXT: usize = 2 * 1024 * 1024;
+/// Characters of the parser's own words that are repeated.
+const MAX_SAID: usize = 200;
 /// How deep a manifest may nest.
 const MAX_DEPTH: usize = 48;
 /// The largest whole number that a double holds exactly.
@@ -35,6 +39,8 @@ fn options() -> Options {
         budget: serde_saphyr::budget! {
             max_nodes: MAX_NODES,
             max_events: 3 * MAX_NODES,
+            max_total_scalar_bytes: MAX_TEXT,
+            max_recorded_anchor_bytes: MAX_TEXT,
             max_depth: MAX_DEPTH,
             flow_nesting_limit: MAX_DEPTH,
             max_documents: 1,
@@ -83,9 +89,13 @@ const REMEDIES: [(&str, &str); 7] = [
     ("xpected string scalar", "a key is text"),
 ];
 
-/// The reader's message in one line, with a small letter in front and our quotes.
+/// The reader's message in one line, not too long, with a small letter in front and our quotes.
 fn in_our_words(said: &str) -> String {
-    let mut message: String = said.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let shortly = said.chars().take(MAX_SAID);
+    let mut message: String = shortly.map(|c| if c.is_control() { ' ' } else { c }).collect();
+    if message.len() < said.len() {
+        message.push('…');
+    }
     if !said.starts_with("YAML")
         && let Some(first) = message.get_mut(..1)
     {

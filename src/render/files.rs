@@ -5,6 +5,7 @@ use super::script;
 use crate::agent::{claude, codex};
 use crate::manifest::project::{AgentKind, Session};
 use std::path::PathBuf;
+use std::sync::LazyLock;
 
 /// One file to write.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,9 +42,8 @@ pub fn files(
     ];
     match session.agent.kind {
         AgentKind::Claude => {
-            let settings = claude::managed_settings(facts.probe.managed_settings.as_deref());
             let settings_path = home.managed_settings().join("managed-settings.json");
-            files.push(file(settings_path, format!("{settings:#}\n"), 0o644));
+            files.push(file(settings_path, managed_settings(facts.probe.managed_settings.as_deref()), 0o644));
             let seed = file(home.claude_json(), format!("{}\n", claude::seed()), 0o600);
             files.push(File { once: true, ..seed });
         }
@@ -52,12 +52,24 @@ pub fn files(
             files.push(file(directory.join("config.toml"), codex::config(), 0o644));
             files.push(file(home.managed_settings().join("config.toml"), codex::config(), 0o644));
             let requirements = home.managed_settings().join("requirements.toml");
-            files.push(file(requirements, codex::requirements(), 0o644));
+            files.push(file(requirements, REQUIREMENTS.clone(), 0o644));
             files.push(file(directory.join("auth.json"), format!("{}\n", codex::auth()), 0o600));
         }
     }
     Ok(files)
 }
+
+/// The settings as text; those of an image that has none of its own are the same for every session.
+fn managed_settings(own: Option<&str>) -> String {
+    static PLAIN: LazyLock<String> = LazyLock::new(|| format!("{:#}\n", claude::managed_settings(None)));
+    match own {
+        None => PLAIN.clone(),
+        own => format!("{:#}\n", claude::managed_settings(own)),
+    }
+}
+
+/// The same for every session.
+static REQUIREMENTS: LazyLock<String> = LazyLock::new(codex::requirements);
 
 /// Directories that are mounted though no file of ours lies in them.
 pub fn directories(id: &str, session: &Session, host: &HostFacts) -> Vec<PathBuf> {

@@ -4,6 +4,7 @@ use crate::agent::launch;
 use crate::manifest::project::{AgentKind, Mode, Session};
 use minijinja::syntax::SyntaxConfig;
 use minijinja::{Environment, UndefinedBehavior, context};
+use std::sync::{Arc, LazyLock};
 
 /// One argument of a program ends here on Linux; a longer prompt comes by standard input.
 pub const LONGEST_ARGUMENT: usize = 131_071;
@@ -19,7 +20,7 @@ pub struct Error {
     pub name: &'static str,
     /// Why not.
     #[source]
-    pub source: minijinja::Error,
+    pub source: Arc<minijinja::Error>,
 }
 
 /// The container's first script.
@@ -34,24 +35,34 @@ pub fn entry(session: &Session) -> Result<String, Error> {
         Some(_) => "argument",
     };
     let carries_codex = session.agent.kind == AgentKind::Codex;
-    render("entry.sh", ENTRY, &context! { launch, prompt, carries_codex, batch })
+    render("entry.sh", &context! { launch, prompt, carries_codex, batch })
 }
 
 /// The hook script.
 pub fn send_status(token: &str) -> Result<String, Error> {
-    render("send_status.sh", SEND_STATUS, &context! { token })
+    render("send_status.sh", &context! { token })
 }
 
-fn render(name: &'static str, template: &str, values: &minijinja::Value) -> Result<String, Error> {
-    let named = |source| Error { name, source };
-    let syntax = SyntaxConfig::builder().trim_blocks(true).build().map_err(named)?;
+/// The templates, read once: a project may have a thousand sessions.
+static TEMPLATES: LazyLock<Result<Environment<'static>, Arc<minijinja::Error>>> =
+    LazyLock::new(|| templates().map_err(Arc::new));
+
+fn templates() -> Result<Environment<'static>, minijinja::Error> {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
-    environment.set_syntax(syntax);
+    environment.set_syntax(SyntaxConfig::builder().trim_blocks(true).build()?);
     environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
     environment.add_filter("quote", |text: String| quote(&text));
     environment.add_filter("word", |text: String| word(&text));
-    environment.template_from_str(template).and_then(|it| it.render(values)).map_err(named)
+    environment.add_template("entry.sh", ENTRY)?;
+    environment.add_template("send_status.sh", SEND_STATUS)?;
+    Ok(environment)
+}
+
+fn render(name: &'static str, values: &minijinja::Value) -> Result<String, Error> {
+    let environment = TEMPLATES.as_ref().map_err(|error| Error { name, source: error.clone() })?;
+    let rendered = environment.get_template(name).and_then(|template| template.render(values));
+    rendered.map_err(|source| Error { name, source: Arc::new(source) })
 }
 
 /// One word for a shell, whatever is in it.
