@@ -15,6 +15,7 @@ mod manifest;
 mod plan;
 mod proxy;
 mod render;
+mod seeing;
 mod session;
 mod store;
 mod support;

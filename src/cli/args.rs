@@ -49,6 +49,17 @@ pub enum Command {
     Validate,
     /// Print the manifest with every default filled in
     Config(Config),
+    /// Print the containers that the manifest makes, as specs or as `docker run` lines
+    ///
+    /// Asks no engine and no daemon. What an engine alone can tell of an image (its id, `LANG`, `RUSTC_WRAPPER`) is
+    /// what it told when `up` last made a container from it.
+    ///
+    /// A `docker run` line makes the container that `up` makes: `docker inspect` shows the same, but for names, ids,
+    /// times and the order of the variables. It runs as printed once `up` has made the checkout and the files that it
+    /// mounts; then the session's own container should be down, for both work in one checkout. Docker's client adds
+    /// variables of its own where its config file names proxies, and takes no mount whose path begins or ends with a
+    /// space.
+    Render(Render),
     /// Print the JSON schema of the manifest
     Schema,
     /// Run the daemon in the foreground, or look at it
@@ -216,6 +227,37 @@ pub struct Config {
     /// How to print
     #[arg(long, default_value = "yaml")]
     pub format: ConfigFormat,
+    /// Print the sessions' names, one a line
+    #[arg(long, group = "lines", conflicts_with = "format")]
+    pub sessions: bool,
+    /// Print the images, one a line: the reference, or the name that a build gets
+    #[arg(long, group = "lines", conflicts_with = "format")]
+    pub images: bool,
+    /// Print `SESSION HASH`, one a line: the hash in the label `clauderon.spec`
+    ///
+    /// It covers every field whose change recreates a container, the image by its reference. Not covered is what
+    /// only the engine knows: whether the image of that reference has changed, which recreates too.
+    #[arg(long, group = "lines", conflicts_with = "format")]
+    pub hash: bool,
+}
+
+/// `render`.
+#[derive(Args, Debug)]
+pub struct Render {
+    /// How to print
+    #[arg(long, default_value = "spec")]
+    pub format: RenderFormat,
+    /// These alone
+    pub sessions: Vec<String>,
+}
+
+/// How `render` prints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum RenderFormat {
+    /// The specs as JSON, in words that are no engine's.
+    Spec,
+    /// A `docker run` command for each session.
+    Docker,
 }
 
 /// How `config` prints.

@@ -11,6 +11,7 @@ use crate::render::facts::{ImageFacts, Probe};
 use crate::render::identity::short_hash;
 use crate::render::spec::ContainerSpec;
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// The reference of a session's image; a build is named after the project and its own words.
@@ -21,6 +22,18 @@ pub fn reference(project: &Project, session: &Session) -> String {
             format!("clauderon-build/{}:{}", project.name, short_hash(&format!("{build:?}")))
         }
     }
+}
+
+/// The references of the sessions' images, each once, in the order of the sessions.
+pub fn references(project: &Project, sessions: &[&Session]) -> Vec<String> {
+    let mut references = Vec::new();
+    for session in sessions {
+        let reference = reference(project, session);
+        if !references.contains(&reference) {
+            references.push(reference);
+        }
+    }
+    references
 }
 
 /// Facts of every image that the sessions name, by reference: pulled or built where `fetch` says so and it must be.
@@ -90,9 +103,7 @@ pub async fn probe(
     image: &ImageFacts,
     user: &str,
 ) -> Result<Probe, Error> {
-    let directory = home.path().join("images");
-    let kept = directory.join(format!("{}.json", image.id.replace(':', "-")));
-    if let Some(probe) = fs::read_to_string(&kept).ok().and_then(|text| serde_json::from_str(&text).ok()) {
+    if let Some(probe) = kept_probe(home, &image.id) {
         return Ok(probe);
     }
     let script = format!(
@@ -114,12 +125,42 @@ pub async fn probe(
         programs: programs.split_whitespace().map(String::from).collect(),
         managed_settings: Some(settings.trim().to_owned()).filter(|text| !text.is_empty()),
     };
-    fs::create_private_dir(&directory)
-        .map_err(|error| Error::failed("could not keep what was found").because(error))?;
-    let text = serde_json::to_vec(&probe).unwrap_or_default();
-    fs::replace(&kept, &text, 0o600)
-        .map_err(|error| Error::failed("could not keep what was found").because(error))?;
+    keep(&probe_path(home, &image.id), &probe)?;
     Ok(probe)
+}
+
+/// What a probe of the image's content told earlier.
+pub fn kept_probe(home: &Home, id: &str) -> Option<Probe> {
+    kept(&probe_path(home, id))
+}
+
+/// Keeps what the engine told of an image, for commands that ask no engine.
+pub fn remember(home: &Home, image: &ImageFacts) -> Result<(), Error> {
+    keep(&facts_path(home, &image.reference), image)
+}
+
+/// What the engine told of an image when a container was made from it last.
+pub fn recall(home: &Home, reference: &str) -> Option<ImageFacts> {
+    kept(&facts_path(home, reference)).filter(|image: &ImageFacts| image.reference == reference)
+}
+
+fn probe_path(home: &Home, id: &str) -> PathBuf {
+    home.path().join("images").join(format!("{}.json", id.replace(':', "-")))
+}
+
+fn facts_path(home: &Home, reference: &str) -> PathBuf {
+    home.path().join("images/by-name").join(format!("{}.json", short_hash(reference)))
+}
+
+fn kept<T: serde::de::DeserializeOwned>(path: &Path) -> Option<T> {
+    fs::read_to_string(path).ok().and_then(|text| serde_json::from_str(&text).ok())
+}
+
+fn keep(path: &Path, what: &impl serde::Serialize) -> Result<(), Error> {
+    let text = serde_json::to_vec(what).unwrap_or_default();
+    fs::create_private_dir(path.parent().unwrap_or(path))
+        .and_then(|()| fs::replace(path, &text, 0o600))
+        .map_err(|error| Error::failed("could not keep what was found").because(error))
 }
 
 /// Refuses an image for another processor: the link that is mounted into it could not run.

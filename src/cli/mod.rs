@@ -20,6 +20,7 @@ mod progress;
 mod ps;
 mod pull;
 mod remedy;
+mod render;
 mod report;
 mod status;
 mod stop;
@@ -65,6 +66,7 @@ async fn dispatch(arguments: Arguments) -> Result<Code, crate::error::Error> {
         Command::Pull(args) => pull::run(file, &args.sessions).await,
         Command::Validate => config::validate(file),
         Command::Config(args) => config::config(file, &args),
+        Command::Render(args) => render::run(file, &args),
         Command::Schema => Ok(config::schema()),
         Command::Daemon(args) => daemon::run(args).await,
         Command::Completions { shell } => {

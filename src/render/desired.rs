@@ -90,7 +90,7 @@ fn labels(project: &Project, desired: &Desired, host: &HostFacts) -> BTreeMap<St
         ("owner", owner(host.uid, host.home.path())),
         ("session", desired.session.name.clone()),
         ("id", desired.id.clone()),
-        ("spec", spec_hash(&desired.fields)),
+        ("spec", spec_hash(&desired.fields, &desired.image)),
         ("fields", fields),
         ("agent", super::fields::agent_kind(desired.session.agent.kind).to_owned()),
         ("mode", super::fields::mode(desired.session.mode).to_owned()),

@@ -2,6 +2,7 @@
 
 mod build;
 mod convert;
+pub mod line;
 pub mod stream;
 
 use super::{Answer, Backend, Error, Ran};
