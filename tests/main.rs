@@ -5,6 +5,7 @@
 mod attack;
 mod backend;
 mod carrier;
+mod complete;
 mod container;
 mod daemon;
 mod errors;

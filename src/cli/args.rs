@@ -1,5 +1,6 @@
 //! The command line as clap reads it: types only.
 
+use super::complete::sessions;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -64,7 +65,12 @@ pub enum Command {
     Schema,
     /// Run the daemon in the foreground, or look at it
     Daemon(Daemon),
-    /// Print completions for a shell
+    /// Print what a shell reads to complete commands and the names of sessions
+    ///
+    /// The shell then asks `clauderon` itself. Read it when the shell starts, so that it fits the program:
+    ///
+    /// `source <(clauderon completions bash)` in `~/.bashrc`, the same with `zsh` in `~/.zshrc` after `compinit`, and
+    /// `clauderon completions fish | source` in `~/.config/fish/config.fish`
     Completions {
         /// Which shell
         shell: clap_complete::Shell,
@@ -95,6 +101,7 @@ pub struct Up {
     #[arg(long)]
     pub dry_run: bool,
     /// These alone
+    #[arg(value_name = "SESSION", add = sessions())]
     pub sessions: Vec<String>,
 }
 
@@ -111,6 +118,7 @@ pub struct Down {
     #[arg(long)]
     pub force: bool,
     /// These alone
+    #[arg(value_name = "SESSION", add = sessions())]
     pub sessions: Vec<String>,
 }
 
@@ -124,6 +132,7 @@ pub struct Plan {
     #[arg(long, default_value = "text")]
     pub format: Format,
     /// These alone
+    #[arg(value_name = "SESSION", add = sessions())]
     pub sessions: Vec<String>,
 }
 
@@ -148,6 +157,7 @@ pub struct Logs {
     #[arg(long, default_value = "all", value_name = "LINES")]
     pub tail: String,
     /// These alone
+    #[arg(value_name = "SESSION", add = sessions())]
     pub sessions: Vec<String>,
 }
 
@@ -158,6 +168,7 @@ pub struct Attach {
     #[arg(long, value_name = "KEYS")]
     pub detach_keys: Option<String>,
     /// The session
+    #[arg(add = sessions())]
     pub session: String,
 }
 
@@ -168,6 +179,7 @@ pub struct Exec {
     #[arg(short = 'T', long)]
     pub no_tty: bool,
     /// The session
+    #[arg(add = sessions())]
     pub session: String,
     /// The command; without one, bash
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
@@ -187,6 +199,7 @@ pub struct Events {
     #[arg(long, default_value = "text")]
     pub format: Format,
     /// These alone
+    #[arg(value_name = "SESSION", add = sessions())]
     pub sessions: Vec<String>,
 }
 
@@ -194,6 +207,7 @@ pub struct Events {
 #[derive(Args, Debug)]
 pub struct Wait {
     /// The session
+    #[arg(add = sessions())]
     pub session: String,
     /// The state
     #[arg(long = "for", value_name = "STATE")]
@@ -218,6 +232,7 @@ pub enum WaitFor {
 #[derive(Args, Debug)]
 pub struct Sessions {
     /// These alone
+    #[arg(value_name = "SESSION", add = sessions())]
     pub sessions: Vec<String>,
 }
 
@@ -248,6 +263,7 @@ pub struct Render {
     #[arg(long, default_value = "spec")]
     pub format: RenderFormat,
     /// These alone
+    #[arg(value_name = "SESSION", add = sessions())]
     pub sessions: Vec<String>,
 }
 

@@ -2,6 +2,7 @@
 
 pub mod args;
 mod attach;
+pub mod complete;
 mod config;
 mod consent;
 mod context;
@@ -29,7 +30,6 @@ mod up;
 mod wait;
 
 use args::{Arguments, Command};
-use clap::CommandFactory;
 
 /// How a command that did not fail ends: the exit code.
 type Code = i32;
@@ -70,9 +70,7 @@ async fn dispatch(arguments: Arguments) -> Result<Code, crate::error::Error> {
         Command::Schema => Ok(config::schema()),
         Command::Daemon(args) => daemon::run(args).await,
         Command::Completions { shell } => {
-            let mut text = Vec::new();
-            clap_complete::generate(shell, &mut Arguments::command(), "clauderon", &mut text);
-            output::bytes(&text);
+            complete::print(shell);
             Ok(0)
         }
         Command::Version => {
