@@ -10,6 +10,7 @@ mod container;
 mod daemon;
 mod errors;
 mod forward;
+mod init;
 mod lifecycle;
 mod link;
 mod manifest;

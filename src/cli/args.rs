@@ -46,6 +46,12 @@ pub enum Command {
     Restart(Sessions),
     /// Bring the agents' commits into the repository now
     Pull(Sessions),
+    /// Write a commented manifest for this repository
+    ///
+    /// Language, image and agent are those that the repository's files tell: `Cargo.toml` and its like, a devcontainer
+    /// or a Dockerfile, `CLAUDE.md`, `AGENTS.md` and their like. It asks on a terminal alone. Beside the manifest it
+    /// writes its schema, for editors.
+    Init(Init),
     /// Check the manifest
     Validate,
     /// Print the manifest with every default filled in
@@ -234,6 +240,14 @@ pub struct Sessions {
     /// These alone
     #[arg(value_name = "SESSION", add = sessions())]
     pub sessions: Vec<String>,
+}
+
+/// `init`.
+#[derive(Args, Debug)]
+pub struct Init {
+    /// Replace the manifest that is there
+    #[arg(long)]
+    pub force: bool,
 }
 
 /// `config`.

@@ -14,6 +14,7 @@ mod follow;
 mod ground;
 mod host;
 mod images;
+mod init;
 mod logs;
 mod loss;
 mod output;
@@ -64,6 +65,7 @@ async fn dispatch(arguments: Arguments) -> Result<Code, crate::error::Error> {
         Command::Start(args) => stop::start(file, &args.sessions).await,
         Command::Restart(args) => stop::restart(file, &args.sessions).await,
         Command::Pull(args) => pull::run(file, &args.sessions).await,
+        Command::Init(args) => init::run(file, &args),
         Command::Validate => config::validate(file),
         Command::Config(args) => config::config(file, &args),
         Command::Render(args) => render::run(file, &args),
