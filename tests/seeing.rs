@@ -1,6 +1,6 @@
 //! Seeing through the manifest without an engine: `config`, `render`, and that what `render` prints is what `up` makes.
 
-use crate::support::world::{World, docker, inspect};
+use crate::support::world::{IMAGE, World, docker, inspect};
 use serde_json::{Map, Value, json};
 use std::process::Command;
 
@@ -69,15 +69,18 @@ fn a_spec_is_rendered_without_an_engine_and_makes_nothing() {
 fn the_docker_line_runs_as_printed_and_makes_the_same_container() {
     let world = World::new();
     let odd = json!("it's \"odd\", `id` \\ ü\n# second line !x *");
+    let dockerfile =
+        "ENV LANG=C.UTF-8\nENTRYPOINT [\"false\"]\nCMD [\"x\"]\nHEALTHCHECK CMD true\nSTOPSIGNAL SIGINT\n";
+    world.write("image/Dockerfile", &format!("FROM {IMAGE}\n{dockerfile}"));
     world.write("a \"quoted\", path/file", "content\n");
     world.manifest(&format!(
         "restart: unless-stopped\nresources: {{cpus: 1.5, memory: 512m, pids: 200}}\n\
          environment: {{ODD: {odd}, EMPTY: ''}}\nlabels: {{odd: {odd}}}\ncaches: {{npm: true}}\n\
          volumes: [{{source: './a \"quoted\", path', target: '/a \"quoted\", path', read_only: true}}, 'data:/data']\n\
-         sessions:\n  sealed: {{mode: batch, restart: 'no', prompt: Say hello}}\n  open: {{proxy: {{egress: open}}}}\n",
+         sessions:\n  built: {{agent: codex, build: {{context: image}}, prompt: Say hello}}\n  sealed: {{mode: batch, restart: 'no', prompt: Say hello}}\n  open: {{proxy: {{egress: open}}}}\n",
     ));
     world.run(&["up", "--detach", "--yes"]).ok();
-    for session in ["sealed", "open"] {
+    for session in ["built", "sealed", "open"] {
         world.run(&["stop", session]).ok();
         let line = world.run(&["render", "--format", "docker", session]).ok();
         assert_secret_free(&world, &line);
@@ -91,11 +94,16 @@ fn the_docker_line_runs_as_printed_and_makes_the_same_container() {
         docker(&["rm", "--force", &theirs]);
         assert_eq!(differences("", &made, &printed), Vec::<String>::new(), "session {session}:\n{line}");
     }
+    let built = world.run(&["render", "built"]).ok();
+    assert!(built.contains("\"LANG\": \"en_US.UTF-8\""), "what `up` saw of an image is remembered: {built}");
+    let images = world.run(&["config", "--images"]).ok();
     let hashes = world.run(&["config", "--hash"]).ok();
     for line in hashes.lines() {
         let (session, hash) = line.split_once(' ').unwrap();
         assert_eq!(inspect(&world.container(session))["Config"]["Labels"]["clauderon.spec"], hash);
     }
+    world.run(&["down", "--checkouts", "--volumes", "--force"]).ok();
+    docker(&["rmi", images.lines().next().unwrap()]);
 }
 
 /// The token that a session's hooks show is in a file that the container sees, never in what is printed.
@@ -104,7 +112,7 @@ fn assert_secret_free(world: &World, line: &str) {
         .unwrap()
         .map(|entry| std::fs::read_to_string(entry.unwrap().path().join("token")).unwrap().trim().to_owned());
     let tokens: Vec<String> = tokens.collect();
-    assert_eq!(tokens.len(), 2);
+    assert_eq!(tokens.len(), 3);
     for token in tokens {
         assert!(token.len() > 16 && !line.contains(&token));
     }

@@ -64,8 +64,7 @@ pub enum Command {
     /// A `docker run` line makes the container that `up` makes: `docker inspect` shows the same, but for names, ids,
     /// times and the order of the variables. It runs as printed once `up` has made the checkout and the files that it
     /// mounts; then the session's own container should be down, for both work in one checkout. Docker's client adds
-    /// variables of its own where its config file names proxies, and takes no mount whose path begins or ends with a
-    /// space.
+    /// variables of its own where its config file names proxies.
     Render(Render),
     /// Print the JSON schema of the manifest
     Schema,

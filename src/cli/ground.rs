@@ -1,7 +1,7 @@
 //! The real ground under a plan: checkouts, files, the daemon.
 
 use super::remedy::{checkout_error, daemon_error, file_error};
-use super::{images, output};
+use super::{images, output, remembered};
 use crate::apply::ground::Ground;
 use crate::backend::docker::Docker;
 use crate::daemon::client::Client;
@@ -148,7 +148,7 @@ impl Local<'_> {
             let user = format!("{}:{}", self.host.uid, self.host.gid);
             images::probe(self.docker, &self.host.home, &image, &user).await?
         };
-        images::remember(&self.host.home, &image)?;
+        remembered::keep_facts(&self.host.home, &image)?;
         images::require(&image.reference, &probe, crate::agent::program(desired.session.agent.kind))?;
         let token =
             token::load(&self.host.home.session(&desired.id).path().join("token")).map_err(file_error)?;

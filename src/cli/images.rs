@@ -1,17 +1,16 @@
 //! Images: there before anything is planned, and looked into once per content.
 
 use super::remedy::{engine_error, of_program};
+use super::remembered;
 use crate::apply::progress::{Progress, Report};
 use crate::backend::{Backend, must_pull};
 use crate::error::Error;
-use crate::fs;
 use crate::home::Home;
 use crate::manifest::project::{Image, Project, PullPolicy, Session};
 use crate::render::facts::{ImageFacts, Probe};
 use crate::render::identity::short_hash;
 use crate::render::spec::ContainerSpec;
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// The reference of a session's image; a build is named after the project and its own words.
@@ -103,7 +102,7 @@ pub async fn probe(
     image: &ImageFacts,
     user: &str,
 ) -> Result<Probe, Error> {
-    if let Some(probe) = kept_probe(home, &image.id) {
+    if let Some(probe) = remembered::probe(home, &image.id) {
         return Ok(probe);
     }
     let script = format!(
@@ -125,42 +124,8 @@ pub async fn probe(
         programs: programs.split_whitespace().map(String::from).collect(),
         managed_settings: Some(settings.trim().to_owned()).filter(|text| !text.is_empty()),
     };
-    keep(&probe_path(home, &image.id), &probe)?;
+    remembered::keep_probe(home, &image.id, &probe)?;
     Ok(probe)
-}
-
-/// What a probe of the image's content told earlier.
-pub fn kept_probe(home: &Home, id: &str) -> Option<Probe> {
-    kept(&probe_path(home, id))
-}
-
-/// Keeps what the engine told of an image, for commands that ask no engine.
-pub fn remember(home: &Home, image: &ImageFacts) -> Result<(), Error> {
-    keep(&facts_path(home, &image.reference), image)
-}
-
-/// What the engine told of an image when a container was made from it last.
-pub fn recall(home: &Home, reference: &str) -> Option<ImageFacts> {
-    kept(&facts_path(home, reference)).filter(|image: &ImageFacts| image.reference == reference)
-}
-
-fn probe_path(home: &Home, id: &str) -> PathBuf {
-    home.path().join("images").join(format!("{}.json", id.replace(':', "-")))
-}
-
-fn facts_path(home: &Home, reference: &str) -> PathBuf {
-    home.path().join("images/by-name").join(format!("{}.json", short_hash(reference)))
-}
-
-fn kept<T: serde::de::DeserializeOwned>(path: &Path) -> Option<T> {
-    fs::read_to_string(path).ok().and_then(|text| serde_json::from_str(&text).ok())
-}
-
-fn keep(path: &Path, what: &impl serde::Serialize) -> Result<(), Error> {
-    let text = serde_json::to_vec(what).unwrap_or_default();
-    fs::create_private_dir(path.parent().unwrap_or(path))
-        .and_then(|()| fs::replace(path, &text, 0o600))
-        .map_err(|error| Error::failed("could not keep what was found").because(error))
 }
 
 /// Refuses an image for another processor: the link that is mounted into it could not run.

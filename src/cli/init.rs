@@ -135,7 +135,10 @@ fn report(path: &Path, schema: Option<&str>, found: &Found, choice: Choice) {
     let told = told.map(|name| format!(" (`{name}`)")).unwrap_or_default();
     lines.push(format!("  agent      {}{told}", agent_kind(choice.agent)));
     match &found.image {
-        Some(proposal) if choice.image => lines.push(format!("  image      as in `{}`", proposal.source)),
+        Some(proposal) if choice.image => {
+            let agent = agent_kind(choice.agent);
+            lines.push(format!("  image      as in `{}`: it needs bash, curl and {agent}", proposal.source));
+        }
         _ => lines.push("  image      clauderon's default".to_owned()),
     }
     lines.extend(found.notes.iter().map(|note| format!("note: {note}")));

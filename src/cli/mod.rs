@@ -22,6 +22,7 @@ mod progress;
 mod ps;
 mod pull;
 mod remedy;
+mod remembered;
 mod render;
 mod report;
 mod status;

@@ -3,7 +3,7 @@
 
 use super::args::{Render, RenderFormat};
 use super::remedy::checkout_error;
-use super::{Code, context, ground, host, images, output};
+use super::{Code, context, ground, host, images, output, remembered};
 use crate::backend::docker::line::line;
 use crate::error::Error;
 use crate::fs;
@@ -49,11 +49,11 @@ pub fn run(file: Option<&Path>, args: &Render) -> Result<Code, Error> {
 
 fn render<'a>(project: &Project, session: &'a Session, host: &HostFacts) -> Result<Rendered<'a>, Error> {
     let reference = images::reference(project, session);
-    let image = images::recall(&host.home, &reference).unwrap_or_default();
+    let image = remembered::facts(&host.home, &reference).unwrap_or_default();
     let desired = desired(project, session, host, (&reference, &image.id));
     let facts = SessionFacts {
         identity: ground::identity(session),
-        probe: images::kept_probe(&host.home, &image.id).unwrap_or_default(),
+        probe: remembered::probe(&host.home, &image.id).unwrap_or_default(),
         image,
         checkout: checkout(session, host, &desired.id)?,
         // Neither is part of a container: they are in files that it is shown.
@@ -84,7 +84,7 @@ fn checkout(session: &Session, host: &HostFacts, id: &str) -> Result<CheckoutFac
 /// Says of which images nothing is known, once each.
 fn note_images(project: &Project, sessions: &[&Session], host: &HostFacts) {
     for reference in images::references(project, sessions) {
-        if images::recall(&host.home, &reference).is_none() {
+        if remembered::facts(&host.home, &reference).is_none() {
             output::say(&format!(
                 "note: nothing has run on `{reference}` yet, so its id, `LANG` and `RUSTC_WRAPPER` are left out"
             ));
