@@ -32,7 +32,8 @@ pub fn run(file: Option<&Path>, args: &Init) -> Result<Code, Error> {
     let found = found(&look(&root)?);
     let choice = choose(&found);
     let own = Path::new("schema").join(SCHEMA);
-    let schema = if fs::exists(&root.join(&own)) { own } else { SCHEMA.into() };
+    let has_own = fs::exists(&root.join(&own));
+    let schema = if has_own { own } else { SCHEMA.into() };
     let text = text(&found, choice, &format!("./{}", schema.display()));
     check(&path, &text)?;
     if args.force {
@@ -40,7 +41,7 @@ pub fn run(file: Option<&Path>, args: &Init) -> Result<Code, Error> {
     } else if !fs::create_new(&path, text.as_bytes(), 0o644).map_err(file_error)? {
         return Err(there(&path));
     }
-    let new = write_schema(&root.join(&schema), args.force)?;
+    let new = !has_own && write_schema(&root.join(SCHEMA), args.force)?;
     report(&path, new.then_some(SCHEMA), &found, choice);
     Ok(0)
 }
