@@ -61,6 +61,9 @@ fn a_spec_is_rendered_without_an_engine_and_makes_nothing() {
     let hashes = world.run(&["config", "--hash"]).ok();
     let label = container["labels"]["clauderon.spec"].as_str().unwrap();
     assert!(hashes.lines().any(|line| line == format!("a {label}")), "{hashes}");
+    let early = world.run(&["render", "--format", "docker", "a"]);
+    assert!(early.stderr.contains("`clauderon up a` makes what `a` mounts"), "{}", early.stderr);
+    assert!(early.ok().starts_with("docker run --detach "));
     assert!(!world.home().exists(), "looking makes nothing");
     assert!(world.run(&["render", "nobody"]).fails(2).contains("no session `nobody`"));
 }
