@@ -62,6 +62,35 @@ pub fn replace(path: &Path, content: &[u8], mode: u32) -> Result<(), Error> {
     named(written(), "write", path)
 }
 
+/// Makes a file with the given mode, whole or not at all; `false` where there is something already.
+pub fn create_new(path: &Path, content: &[u8], mode: u32) -> Result<bool, Error> {
+    use std::io::Write;
+    use std::os::unix::fs::PermissionsExt;
+    let written = || -> io::Result<bool> {
+        let mut file = tempfile::NamedTempFile::new_in(path.parent().unwrap_or(Path::new(".")))?;
+        file.write_all(content)?;
+        file.as_file().set_permissions(std::fs::Permissions::from_mode(mode))?;
+        match file.persist_noclobber(path) {
+            Err(failed) if failed.error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+            other => other.map(|_| true).map_err(|failed| failed.error),
+        }
+    };
+    named(written(), "write", path)
+}
+
+/// Reads a small regular file of text that someone else wrote: no link, no pipe, nothing over the limit.
+pub fn read_small(path: &Path, limit: u64) -> Option<String> {
+    use rustix::fs::OFlags;
+    use std::io::Read;
+    use std::os::unix::fs::OpenOptionsExt;
+    let flags = (OFlags::NONBLOCK | OFlags::NOFOLLOW).bits().cast_signed();
+    let file = std::fs::OpenOptions::new().read(true).custom_flags(flags).open(path).ok()?;
+    let metadata = file.metadata().ok()?;
+    let mut text = String::new();
+    let fits = metadata.is_file() && metadata.len() <= limit;
+    fits.then(|| file.take(limit).read_to_string(&mut text).ok()).flatten().map(|_| text)
+}
+
 /// Removes a file; one that is not there is no error.
 pub fn remove_file(path: &Path) -> Result<(), Error> {
     match std::fs::remove_file(path) {

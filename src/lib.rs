@@ -10,6 +10,7 @@ pub mod error;
 pub mod fs;
 pub mod home;
 pub mod hooks;
+pub mod init;
 pub mod manifest;
 pub mod plan;
 pub mod proxy;

@@ -164,8 +164,10 @@ fn goes_up_and_down(name: &str) {
     world.run(&["down", "--checkouts", "--volumes", "--force"]).ok();
     let filter = format!("label=clauderon.project={}", world.project);
     assert_eq!(docker(&["ps", "-aq", "--filter", &filter]), "");
-    for image in docker(&["images", "-q", &format!("clauderon-build/{}", world.project)]).lines() {
-        docker(&["rmi", "--force", image]);
+    // By name: an image that adds nothing has the id of the one below it, and that one stays.
+    let built = format!("clauderon-build/{}", world.project);
+    for image in docker(&["images", "--format", "{{.Repository}}:{{.Tag}}", &built]).lines() {
+        docker(&["rmi", image]);
     }
 }
 

@@ -66,6 +66,19 @@ async fn a_changed_field_recreates_that_session_alone_and_says_which() {
 }
 
 #[tokio::test]
+async fn another_name_of_the_same_image_recreates_nothing_but_changes_the_hash() {
+    use clauderon::render::fields::spec_hash;
+    let shop = project(vec![session("a")]);
+    let fake = Fake::default();
+    bring_up(&fake, &shop, "sha256:1").await;
+    let renamed = vec![desired(&shop, &shop.sessions[0], &host(), ("agents:2", "sha256:1"))];
+    let plan = up(&renamed, &fake.observe().await.unwrap(), Options::default()).unwrap();
+    assert_eq!(plan.to_string(), "");
+    let fields = &renamed[0].fields;
+    assert_ne!(spec_hash(fields, "agents:1"), spec_hash(fields, "agents:2"));
+}
+
+#[tokio::test]
 async fn a_changed_volume_recreates_that_session_alone() {
     use clauderon::manifest::project::{Volume, VolumeSource};
     let mut shop = project(vec![session("a"), session("b")]);

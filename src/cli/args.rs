@@ -1,5 +1,6 @@
 //! The command line as clap reads it: types only.
 
+use super::complete::sessions;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -46,15 +47,36 @@ pub enum Command {
     Restart(Sessions),
     /// Bring the agents' commits into the repository now
     Pull(Sessions),
+    /// Write a commented manifest for this repository
+    ///
+    /// Language, image and agent are those that the repository's files tell: `Cargo.toml` and its like, a devcontainer
+    /// or a Dockerfile, `CLAUDE.md`, `AGENTS.md` and their like. It asks on a terminal alone. Beside the manifest it
+    /// writes its schema, for editors.
+    Init(Init),
     /// Check the manifest
     Validate(Validate),
     /// Print the manifest with every default filled in
     Config(Config),
+    /// Print the containers that the manifest makes, as specs or as `docker run` lines
+    ///
+    /// Asks no engine and no daemon. What an engine alone can tell of an image (its id, `LANG`, `RUSTC_WRAPPER`) is
+    /// what it told when `up` last made a container from it.
+    ///
+    /// A `docker run` line makes the container that `up` makes: `docker inspect` shows the same, but for names, ids,
+    /// times and the order of the variables. It runs as printed once `up` has made the checkout and the files that it
+    /// mounts; then the session's own container should be down, for both work in one checkout. Docker's client adds
+    /// variables of its own where its config file names proxies.
+    Render(Render),
     /// Print the JSON schema of the manifest
     Schema,
     /// Run the daemon in the foreground, or look at it
     Daemon(Daemon),
-    /// Print completions for a shell
+    /// Print what a shell reads to complete commands and the names of sessions
+    ///
+    /// The shell then asks `clauderon` itself. Read it when the shell starts, so that it fits the program:
+    ///
+    /// `source <(clauderon completions bash)` in `~/.bashrc`, the same with `zsh` in `~/.zshrc` after `compinit`, and
+    /// `clauderon completions fish | source` in `~/.config/fish/config.fish`
     Completions {
         /// Which shell
         shell: clap_complete::Shell,
@@ -85,6 +107,7 @@ pub struct Up {
     #[arg(long)]
     pub dry_run: bool,
     /// These alone
+    #[arg(value_name = "SESSION", add = sessions())]
     pub sessions: Vec<String>,
 }
 
@@ -106,6 +129,7 @@ pub struct Down {
     #[arg(long)]
     pub force: bool,
     /// These alone
+    #[arg(value_name = "SESSION", add = sessions())]
     pub sessions: Vec<String>,
 }
 
@@ -119,6 +143,7 @@ pub struct Plan {
     #[arg(long, default_value = "text")]
     pub format: Format,
     /// These alone
+    #[arg(value_name = "SESSION", add = sessions())]
     pub sessions: Vec<String>,
 }
 
@@ -143,6 +168,7 @@ pub struct Logs {
     #[arg(long, default_value = "all", value_name = "LINES")]
     pub tail: String,
     /// These alone
+    #[arg(value_name = "SESSION", add = sessions())]
     pub sessions: Vec<String>,
 }
 
@@ -153,6 +179,7 @@ pub struct Attach {
     #[arg(long, value_name = "KEYS")]
     pub detach_keys: Option<String>,
     /// The session
+    #[arg(add = sessions())]
     pub session: String,
 }
 
@@ -163,6 +190,7 @@ pub struct Exec {
     #[arg(short = 'T', long)]
     pub no_tty: bool,
     /// The session
+    #[arg(add = sessions())]
     pub session: String,
     /// The command; without one, bash
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
@@ -182,6 +210,7 @@ pub struct Events {
     #[arg(long, default_value = "text")]
     pub format: Format,
     /// These alone
+    #[arg(value_name = "SESSION", add = sessions())]
     pub sessions: Vec<String>,
 }
 
@@ -189,6 +218,7 @@ pub struct Events {
 #[derive(Args, Debug)]
 pub struct Wait {
     /// The session
+    #[arg(add = sessions())]
     pub session: String,
     /// The state
     #[arg(long = "for", value_name = "STATE")]
@@ -213,6 +243,7 @@ pub enum WaitFor {
 #[derive(Args, Debug)]
 pub struct Sessions {
     /// These alone
+    #[arg(value_name = "SESSION", add = sessions())]
     pub sessions: Vec<String>,
 }
 
@@ -235,6 +266,14 @@ pub enum ValidateFormat {
     Github,
 }
 
+/// `init`.
+#[derive(Args, Debug)]
+pub struct Init {
+    /// Replace the manifest that is there
+    #[arg(long)]
+    pub force: bool,
+}
+
 /// `config`.
 #[derive(Args, Debug)]
 pub struct Config {
@@ -242,8 +281,40 @@ pub struct Config {
     #[arg(long, default_value = "yaml")]
     pub format: ConfigFormat,
     /// Say beside each value where it comes from
-    #[arg(long, conflicts_with = "format")]
+    #[arg(long, group = "lines", conflicts_with = "format")]
     pub origins: bool,
+    /// Print the sessions' names, one a line
+    #[arg(long, group = "lines", conflicts_with = "format")]
+    pub sessions: bool,
+    /// Print the images, one a line: the reference, or the name that a build gets
+    #[arg(long, group = "lines", conflicts_with = "format")]
+    pub images: bool,
+    /// Print `SESSION HASH`, one a line: the hash in the label `clauderon.spec`
+    ///
+    /// It covers every field whose change recreates a container, the image by its reference. Not covered is what
+    /// only the engine knows: whether the image of that reference has changed, which recreates too.
+    #[arg(long, group = "lines", conflicts_with = "format")]
+    pub hash: bool,
+}
+
+/// `render`.
+#[derive(Args, Debug)]
+pub struct Render {
+    /// How to print
+    #[arg(long, default_value = "spec")]
+    pub format: RenderFormat,
+    /// These alone
+    #[arg(value_name = "SESSION", add = sessions())]
+    pub sessions: Vec<String>,
+}
+
+/// How `render` prints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum RenderFormat {
+    /// The specs as JSON, in words that are no engine's.
+    Spec,
+    /// A `docker run` command for each session.
+    Docker,
 }
 
 /// How `config` prints.

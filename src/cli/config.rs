@@ -1,10 +1,12 @@
 //! `validate`, `config` and `schema`: what needs no engine and no daemon.
 
 use super::args::{Config, ConfigFormat, Validate, ValidateFormat};
-use super::{Code, context, output};
+use super::{Code, context, images, output};
 use crate::error::Error;
 use crate::manifest::diagnostic::Diagnostics;
+use crate::manifest::project::{Project, Session};
 use crate::manifest::{origin, report, resolved, schema};
+use crate::render::fields::{fields, spec_hash};
 use std::path::PathBuf;
 
 /// `clauderon validate`.
@@ -47,11 +49,31 @@ pub fn config(file: &[PathBuf], args: &Config) -> Result<Code, Error> {
         return Ok(0);
     }
     let project = parsed.project;
+    if let Some(lines) = lines(&project, args) {
+        output::data(&lines.iter().map(|line| format!("{line}\n")).collect::<String>());
+        return Ok(0);
+    }
     match args.format {
         ConfigFormat::Yaml => output::data(&resolved::to_yaml(&project)),
         ConfigFormat::Json => output::data(&format!("{:#}\n", resolved::to_value(&project))),
     }
     Ok(0)
+}
+
+/// What one of the flags asks for, a line each.
+fn lines(project: &Project, args: &Config) -> Option<Vec<String>> {
+    let sessions: Vec<&Session> = project.sessions.iter().collect();
+    if args.sessions {
+        return Some(sessions.iter().map(|session| session.name.clone()).collect());
+    }
+    if args.images {
+        return Some(images::references(project, &sessions));
+    }
+    let hash = |session: &&Session| {
+        let reference = images::reference(project, session);
+        format!("{} {}", session.name, spec_hash(&fields(session, ""), &reference))
+    };
+    args.hash.then(|| sessions.iter().map(hash).collect())
 }
 
 /// `clauderon schema`.

@@ -1,7 +1,7 @@
 //! The real ground under a plan: checkouts, files, the daemon.
 
 use super::remedy::{checkout_error, daemon_error, file_error};
-use super::{images, output};
+use super::{images, output, remembered};
 use crate::apply::ground::Ground;
 use crate::backend::docker::Docker;
 use crate::daemon::client::Client;
@@ -148,6 +148,7 @@ impl Local<'_> {
             let user = format!("{}:{}", self.host.uid, self.host.gid);
             images::probe(self.docker, &self.host.home, &image, &user).await?
         };
+        remembered::keep_facts(&self.host.home, &image)?;
         images::require(&image.reference, &probe, crate::agent::program(desired.session.agent.kind))?;
         let token =
             token::load(&self.host.home.session(&desired.id).path().join("token")).map_err(file_error)?;
@@ -180,7 +181,7 @@ fn certificates(text: &str) -> String {
 }
 
 /// Who commits: the repository's config, which holds the user's and the system's too.
-fn identity(session: &Session) -> GitIdentity {
+pub fn identity(session: &Session) -> GitIdentity {
     let config = match &session.repository {
         Some(repository) => git2::Repository::discover(&repository.path).and_then(|found| found.config()),
         None => git2::Config::open_default(),

@@ -1,10 +1,10 @@
 //! Images: there before anything is planned, and looked into once per content.
 
 use super::remedy::{engine_error, of_program};
+use super::remembered;
 use crate::apply::progress::{Progress, Report};
 use crate::backend::Backend;
 use crate::error::Error;
-use crate::fs;
 use crate::home::Home;
 use crate::manifest::project::{Image, Project, Session};
 use crate::plan::images::way;
@@ -22,6 +22,18 @@ pub fn reference(project: &Project, session: &Session) -> String {
             format!("clauderon-build/{}:{}", project.name, short_hash(&format!("{build:?}")))
         }
     }
+}
+
+/// The references of the sessions' images, each once, in the order of the sessions.
+pub fn references(project: &Project, sessions: &[&Session]) -> Vec<String> {
+    let mut references = Vec::new();
+    for session in sessions {
+        let reference = reference(project, session);
+        if !references.contains(&reference) {
+            references.push(reference);
+        }
+    }
+    references
 }
 
 /// Facts of every image that the sessions name, by reference: pulled or built where `fetch` says so and it must be.
@@ -93,9 +105,7 @@ pub async fn probe(
     image: &ImageFacts,
     user: &str,
 ) -> Result<Probe, Error> {
-    let directory = home.path().join("images");
-    let kept = directory.join(format!("{}.json", image.id.replace(':', "-")));
-    if let Some(probe) = fs::read_to_string(&kept).ok().and_then(|text| serde_json::from_str(&text).ok()) {
+    if let Some(probe) = remembered::probe(home, &image.id) {
         return Ok(probe);
     }
     let script = format!(
@@ -117,11 +127,7 @@ pub async fn probe(
         programs: programs.split_whitespace().map(String::from).collect(),
         managed_settings: Some(settings.trim().to_owned()).filter(|text| !text.is_empty()),
     };
-    fs::create_private_dir(&directory)
-        .map_err(|error| Error::failed("could not keep what was found").because(error))?;
-    let text = serde_json::to_vec(&probe).unwrap_or_default();
-    fs::replace(&kept, &text, 0o600)
-        .map_err(|error| Error::failed("could not keep what was found").because(error))?;
+    remembered::keep_probe(home, &image.id, &probe)?;
     Ok(probe)
 }
 

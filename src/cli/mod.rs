@@ -3,6 +3,7 @@
 mod address;
 pub mod args;
 mod attach;
+pub mod complete;
 mod config;
 mod consent;
 mod context;
@@ -14,6 +15,7 @@ mod follow;
 mod ground;
 mod host;
 mod images;
+mod init;
 mod logs;
 mod loss;
 mod output;
@@ -21,6 +23,8 @@ mod progress;
 mod ps;
 mod pull;
 mod remedy;
+mod remembered;
+mod render;
 mod report;
 mod status;
 mod stop;
@@ -29,7 +33,6 @@ mod up;
 mod wait;
 
 use args::{Arguments, Command};
-use clap::CommandFactory;
 
 /// How a command that did not fail ends: the exit code.
 type Code = i32;
@@ -64,14 +67,14 @@ async fn dispatch(arguments: Arguments) -> Result<Code, crate::error::Error> {
         Command::Start(args) => stop::start(file, &args.sessions).await,
         Command::Restart(args) => stop::restart(file, &args.sessions).await,
         Command::Pull(args) => pull::run(file, &args.sessions).await,
+        Command::Init(args) => init::run(file, &args),
         Command::Validate(args) => config::validate(file, &args),
         Command::Config(args) => config::config(file, &args),
+        Command::Render(args) => render::run(file, &args),
         Command::Schema => Ok(config::schema()),
         Command::Daemon(args) => daemon::run(args).await,
         Command::Completions { shell } => {
-            let mut text = Vec::new();
-            clap_complete::generate(shell, &mut Arguments::command(), "clauderon", &mut text);
-            output::bytes(&text);
+            complete::print(shell);
             Ok(0)
         }
         Command::Version => {

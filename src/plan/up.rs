@@ -4,7 +4,7 @@ use super::action::{Effect, Plan, Reason, SessionPlan, Step};
 use super::observed::{Container, ContainerState, Observed};
 use crate::manifest::project::Mode;
 use crate::render::desired::Desired;
-use crate::render::fields::{Fields, spec_hash};
+use crate::render::fields::{Fields, IMAGE, spec_hash};
 use std::collections::BTreeSet;
 
 /// What the user asked for beside the manifest.
@@ -103,7 +103,7 @@ fn session(wanted: &Desired, found: Option<&Container>, options: Options) -> Opt
     let Some(found) = found else {
         return planned(Effect::Create, vec![Reason::observed("not there")], create.into());
     };
-    let mut reasons = differences(&found.fields(), &wanted.fields, found.label("spec"));
+    let mut reasons = differences(&found.fields(), wanted, found.label("spec"));
     if options.recreate && reasons.is_empty() {
         reasons.push(Reason::observed("asked for"));
     }
@@ -130,12 +130,14 @@ fn session(wanted: &Desired, found: Option<&Container>, options: Options) -> Opt
 
 /// Each field that both sides know and that differs. A field that only one side knows counts when the
 /// container was made by the same version of the field set; else a newer clauderon would recreate by itself.
-fn differences(old: &Fields, new: &Fields, label: &str) -> Vec<Reason> {
-    if label == spec_hash(new) {
+fn differences(old: &Fields, wanted: &Desired, label: &str) -> Vec<Reason> {
+    let new = &wanted.fields;
+    let hash = spec_hash(new, &wanted.image);
+    if label == hash && old.get(IMAGE) == new.get(IMAGE) {
         return Vec::new();
     }
     let version = |hash: &str| hash.split(':').next().unwrap_or_default().to_owned();
-    let same_version = version(label) == version(&spec_hash(new));
+    let same_version = version(label) == version(&hash);
     let names: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
     names
         .into_iter()

@@ -90,7 +90,7 @@ fn labels(project: &Project, desired: &Desired, host: &HostFacts) -> BTreeMap<St
         ("owner", owner(host.uid, host.home.path())),
         ("session", desired.session.name.clone()),
         ("id", desired.id.clone()),
-        ("spec", spec_hash(&desired.fields)),
+        ("spec", spec_hash(&desired.fields, &desired.image)),
         ("fields", fields),
         ("agent", desired.session.agent.kind.as_str().to_owned()),
         ("mode", desired.session.mode.as_str().to_owned()),

@@ -29,7 +29,7 @@ pub struct GitIdentity {
 }
 
 /// Facts of one image, known once it is on the engine.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct ImageFacts {
     /// The reference that the manifest or the build gives.
     pub reference: String,

@@ -12,13 +12,16 @@ pub type Fields = BTreeMap<String, String>;
 /// The version of the set of fields below. A container of another version is compared by the fields that both know.
 const VERSION: u32 = 1;
 
+/// The field that holds the id of the image's content.
+pub const IMAGE: &str = "image";
+
 /// The fields of a session that runs on the image of the given id.
 pub fn fields(session: &Session, image_id: &str) -> Fields {
     let mut fields = Fields::new();
     let mut put = |name: &str, value: String| {
         fields.insert(name.to_owned(), shortened(value));
     };
-    put("image", image_id.to_owned());
+    put(IMAGE, image_id.to_owned());
     put("agent.kind", session.agent.kind.as_str().to_owned());
     put("agent.model", session.agent.model.clone().unwrap_or_default());
     put("agent.args", session.agent.args.join(" "));
@@ -47,10 +50,12 @@ pub fn fields(session: &Session, image_id: &str) -> Fields {
     fields
 }
 
-/// The versioned hash that the container's `clauderon.spec` label holds.
-pub fn spec_hash(fields: &Fields) -> String {
-    let text: String = fields.iter().map(|(name, value)| format!("{name}\0{value}\0")).collect();
-    format!("v{VERSION}:{}", short_hash(&text))
+/// The versioned hash that the container's `clauderon.spec` label holds: of the image's reference and of every
+/// field but the image's content, which only the engine knows.
+pub fn spec_hash(fields: &Fields, reference: &str) -> String {
+    let known = fields.iter().filter(|(name, _)| *name != IMAGE);
+    let text: String = known.map(|(name, value)| format!("{name}\0{value}\0")).collect();
+    format!("v{VERSION}:{}", short_hash(&format!("{text}{IMAGE}\0{reference}\0")))
 }
 
 /// Long values are told apart by their hash: a label is no place for a document.

@@ -10,4 +10,5 @@ pub mod files;
 pub mod identity;
 pub mod mounts;
 pub mod script;
+pub mod shell;
 pub mod spec;

@@ -1,5 +1,6 @@
-//! Pure. The two shell scripts of a container; the only place that quotes for a shell.
+//! Pure. The two shell scripts of a container.
 
+use super::shell::quote;
 use crate::agent::launch;
 use crate::manifest::project::{AgentKind, Mode, Session};
 use minijinja::syntax::SyntaxConfig;
@@ -65,29 +66,7 @@ fn render(name: &'static str, values: &minijinja::Value) -> Result<String, Error
     rendered.map_err(|source| Error { name, source: Arc::new(source) })
 }
 
-/// One word for a shell, whatever is in it.
-pub fn quote(text: &str) -> String {
-    format!("'{}'", text.replace('\'', r"'\''"))
-}
-
 /// A word of ours: the conversation's variable is expanded, all else quoted.
 fn word(text: &str) -> String {
     if text == "$CLAUDERON_CONVERSATION_ID" { format!("\"{text}\"") } else { quote(text) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::quote;
-    use proptest::prelude::*;
-    use std::process::Command;
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(64))]
-        #[test]
-        fn a_quoted_word_comes_back_byte_for_byte(text in "[^\0]{0,200}") {
-            let script = format!("printf %s {}", quote(&text));
-            let output = Command::new("bash").args(["-c", &script]).output().unwrap();
-            prop_assert_eq!(String::from_utf8(output.stdout).unwrap(), text);
-        }
-    }
 }

@@ -1,11 +1,13 @@
 //! Pure. A container as any backend can make it: the words are the field's, none is an engine's own.
 
 use crate::manifest::project::CacheScope;
+use serde::{Serialize, Serializer};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::fmt;
+use std::path::{Path, PathBuf};
 
-/// Everything needed to make one container.
-#[derive(Clone, Debug, Default, PartialEq)]
+/// Everything needed to make one container. `render` prints it: its names are contract.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct ContainerSpec {
     /// The container's name.
     pub name: String,
@@ -68,9 +70,10 @@ pub enum RestartPolicy {
 }
 
 /// One mount.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Mount {
     /// What is mounted.
+    #[serde(flatten)]
     pub source: MountSource,
     /// Where, absolute in the container.
     pub target: String,
@@ -79,10 +82,11 @@ pub struct Mount {
 }
 
 /// What a mount mounts.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "type", content = "source")]
 pub enum MountSource {
     /// A path of the host.
-    Bind(PathBuf),
+    Bind(#[serde(serialize_with = "shown")] PathBuf),
     /// A named volume.
     Volume {
         /// Its name.
@@ -90,4 +94,27 @@ pub enum MountSource {
         /// Who shares it.
         scope: CacheScope,
     },
+}
+
+/// A path as the engine is given it: a name that is no UTF-8 ends no printing.
+fn shown<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&path.display())
+}
+
+impl fmt::Display for RestartPolicy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::No => f.write_str("no"),
+            Self::Always => f.write_str("always"),
+            Self::UnlessStopped => f.write_str("unless-stopped"),
+            Self::OnFailure(0) => f.write_str("on-failure"),
+            Self::OnFailure(times) => write!(f, "on-failure:{times}"),
+        }
+    }
+}
+
+impl Serialize for RestartPolicy {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
 }

@@ -11,6 +11,7 @@ pub mod create;
 
 pub mod error;
 mod files;
+pub mod foresee;
 pub mod import;
 mod inflate;
 pub mod lost;

@@ -4,7 +4,7 @@ use crate::plan::observed::{Container, ContainerState, Volume};
 use crate::render::facts::ImageFacts;
 use crate::render::spec::{ContainerSpec, Mount, MountSource, RestartPolicy};
 use bollard::models;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// The body of a create call.
 pub fn body(spec: &ContainerSpec) -> models::ContainerCreateBody {
@@ -33,7 +33,7 @@ fn host_config(spec: &ContainerSpec) -> models::HostConfig {
     models::HostConfig {
         init: Some(true),
         cap_drop: Some(vec!["ALL".to_owned()]),
-        cap_add: Some(spec.capabilities.clone()),
+        cap_add: Some(spec.capabilities.clone()).filter(|added| !added.is_empty()),
         security_opt: Some(vec!["no-new-privileges".to_owned()]),
         network_mode: Some(if spec.sealed { "none" } else { "bridge" }.to_owned()),
         extra_hosts: Some(spec.extra_hosts.clone()),
@@ -42,12 +42,31 @@ fn host_config(spec: &ContainerSpec) -> models::HostConfig {
         nano_cpus: spec.cpus.map(nano_cpus),
         mounts: Some(spec.mounts.iter().map(mount).collect()),
         restart_policy: Some(restart(spec.restart)),
+        ..nothing()
+    }
+}
+
+/// What is not asked for, said as the engine's own client says it (28.2), so that an inspection of a container from a
+/// `docker run` line reads the same.
+fn nothing() -> models::HostConfig {
+    models::HostConfig {
+        port_bindings: Some(HashMap::new()),
+        dns: Some(Vec::new()),
+        dns_options: Some(Vec::new()),
+        dns_search: Some(Vec::new()),
+        devices: Some(Vec::new()),
+        ulimits: Some(Vec::new()),
+        blkio_weight_device: Some(Vec::new()),
+        blkio_device_read_bps: Some(Vec::new()),
+        blkio_device_write_bps: Some(Vec::new()),
+        blkio_device_read_iops: Some(Vec::new()),
+        blkio_device_write_iops: Some(Vec::new()),
         ..Default::default()
     }
 }
 
 #[allow(clippy::cast_possible_truncation)] // The manifest bounds `cpus` far below 2^63 billionths.
-fn nano_cpus(cpus: f64) -> i64 {
+pub fn nano_cpus(cpus: f64) -> i64 {
     (cpus * 1e9) as i64
 }
 

@@ -3,6 +3,7 @@
 mod build;
 mod convert;
 mod ignore;
+pub mod line;
 pub mod stream;
 mod version;
 
