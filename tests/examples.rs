@@ -164,8 +164,10 @@ fn goes_up_and_down(name: &str) {
     world.run(&["down", "--checkouts", "--volumes", "--force"]).ok();
     let filter = format!("label=clauderon.project={}", world.project);
     assert_eq!(docker(&["ps", "-aq", "--filter", &filter]), "");
-    for image in docker(&["images", "-q", &format!("clauderon-build/{}", world.project)]).lines() {
-        docker(&["rmi", "--force", image]);
+    // By its name: what was built of one line alone is the same image as its base, which stays.
+    let built = format!("clauderon-build/{}", world.project);
+    for image in docker(&["images", "--format", "{{.Repository}}:{{.Tag}}", &built]).lines() {
+        docker(&["rmi", image]);
     }
 }
 
