@@ -164,7 +164,7 @@ fn goes_up_and_down(name: &str) {
     world.run(&["down", "--checkouts", "--volumes", "--force"]).ok();
     let filter = format!("label=clauderon.project={}", world.project);
     assert_eq!(docker(&["ps", "-aq", "--filter", &filter]), "");
-    // By name: an image that adds nothing has the id of the one below it, and that one stays.
+    // By its name: what was built of one line alone is the same image as its base, which stays.
     let built = format!("clauderon-build/{}", world.project);
     for image in docker(&["images", "--format", "{{.Repository}}:{{.Tag}}", &built]).lines() {
         docker(&["rmi", image]);
