@@ -43,6 +43,7 @@ impl World {
                 checkout: None,
                 excludes: Vec::new(),
                 hosts: BTreeMap::new(),
+                authorities: Default::default(),
                 active: true,
             };
             write(&home, &record).unwrap();

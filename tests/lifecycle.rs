@@ -43,6 +43,7 @@ impl Place {
             checkout: None,
             excludes: Vec::new(),
             hosts: BTreeMap::new(),
+            authorities: Default::default(),
             active: true,
         };
         record::write(&self.home, &record).unwrap();

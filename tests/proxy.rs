@@ -1,7 +1,8 @@
 //! The forward proxy, spoken to as a container speaks to it, before servers on 127.0.0.1 that the policy names.
 
-use clauderon::proxy::audit::Audit;
-use clauderon::proxy::forward::{Caller, serve};
+use crate::support::wire::{caller, installation, tunnelled};
+use clauderon::proxy::caller::Caller;
+use clauderon::proxy::forward::serve;
 use clauderon::proxy::policy::Policy;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -11,6 +12,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 
 const SOON: Duration = Duration::from_secs(4);
 
@@ -18,28 +20,25 @@ const SOON: Duration = Duration::from_secs(4);
 struct Proxy {
     directory: tempfile::TempDir,
     caller: Arc<Caller>,
-    audit: Arc<Audit>,
 }
 
 impl Proxy {
     fn new(hosts: &[(&str, &TcpListener)]) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let audit = Arc::new(Audit::open(&directory.path().join("audit.jsonl")).unwrap());
-        let address = |listener: &TcpListener| Some(listener.local_addr().unwrap().to_string());
+        let host = |listener: &TcpListener| tunnelled(listener.local_addr().unwrap());
         let hosts: BTreeMap<_, _> =
-            hosts.iter().map(|(name, listener)| ((*name).to_owned(), address(listener))).collect();
-        let caller =
-            Caller { project: "shop".to_owned(), session: "one".to_owned(), policy: Policy { hosts } };
-        Self { directory, caller: Arc::new(caller), audit }
+            hosts.iter().map(|(name, listener)| ((*name).to_owned(), host(listener))).collect();
+        let caller = caller(Arc::new(installation(directory.path()).0), Policy { hosts });
+        Self { directory, caller }
     }
 
     /// A connection of the container's, and the task that serves it.
     fn connect(&self) -> (DuplexStream, JoinHandle<()>) {
         let (inside, outside) = duplex(64 << 10);
-        let (caller, audit) = (Arc::clone(&self.caller), Arc::clone(&self.audit));
+        let caller = Arc::clone(&self.caller);
         let served = tokio::spawn(async move {
             // A connection that breaks off is no failure of the proxy.
-            let _ = serve(outside, caller, audit).await;
+            let _ = serve(outside, caller, CancellationToken::new()).await;
         });
         (inside, served)
     }
@@ -182,7 +181,7 @@ async fn a_plain_request_goes_on_as_the_url_says() {
     // The log has the path, and nothing that opens anything.
     let line = &proxy.lines(1).await[0];
     assert_eq!((&line["path"], &line["decision"]), (&"/a%20b/../c".into(), &"pass".into()));
-    assert_eq!((&line["project"], &line["session"]), (&"shop".into(), &"one".into()));
+    assert_eq!((&line["project"], &line["session"]), (&"shop".into(), &"login".into()));
     assert!(!line.to_string().contains("hidden"), "{line}");
 }
 

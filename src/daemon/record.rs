@@ -4,6 +4,7 @@
 use crate::fs;
 use crate::home::Home;
 use crate::manifest::project::Host;
+use crate::proxy::policy::{self, Policy};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -33,8 +34,22 @@ pub struct Record {
     /// `proxy.hosts`: the address to dial for a name.
     #[serde(default)]
     pub hosts: BTreeMap<String, Option<String>>,
+    /// `proxy.hosts`: the certificates that are believed for a name, as PEM.
+    #[serde(default)]
+    pub authorities: BTreeMap<String, String>,
     /// Whether there is a container, so that the daemon serves its socket.
     pub active: bool,
+}
+
+impl Record {
+    /// What the proxy is to know of destinations.
+    pub fn policy(&self) -> Policy {
+        let host = |(name, address): (&String, &Option<String>)| {
+            let authority = self.authorities.get(name).cloned();
+            (name.clone(), policy::Host { address: address.clone(), authority, ..policy::Host::default() })
+        };
+        Policy { hosts: self.hosts.iter().map(host).collect() }
+    }
 }
 
 /// The addresses of `proxy.hosts`.
