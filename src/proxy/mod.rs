@@ -9,6 +9,7 @@ pub mod caller;
 pub mod connect;
 mod exchange;
 pub mod forward;
+mod halves;
 mod headers;
 mod intercept;
 pub mod judge;

@@ -1,8 +1,10 @@
 //! One HTTP connection of a container: its limits, its orderly end, and what it may become.
 
 use super::body::Body;
+use super::halves::{Halves, Patient};
 use futures_util::future::BoxFuture;
 use hyper::body::Incoming;
+use hyper::header::{CONNECTION, HeaderValue};
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -10,6 +12,7 @@ use hyper_util::server::conn::auto::Builder;
 use std::convert::Infallible;
 use std::error::Error;
 use std::pin::pin;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -26,22 +29,28 @@ const MOST_STREAMS: u32 = 128;
 /// How much of one request's body is read ahead of an upstream, and of all on one connection.
 const WINDOW: u32 = 512 << 10;
 const WINDOW_OF_ALL: u32 = 1 << 20;
+/// How long a caller without TLS who has closed his half is waited on with nothing to write: he may have gone away.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// How long what was begun may take when the end is asked for.
 const DRAIN: Duration = Duration::from_secs(3);
 
 /// What a connection becomes when HTTP is over on it. It runs where the connection ran, so that who counts and ends
 /// connections counts and ends what they became.
 #[derive(Clone, Default)]
-pub(super) struct Next(Arc<Mutex<Option<BoxFuture<'static, ()>>>>);
+pub(super) struct Next {
+    future: Arc<Mutex<Option<BoxFuture<'static, ()>>>>,
+    halves: Halves,
+}
 
 impl Next {
     /// Says what it becomes.
     pub fn set(&self, next: BoxFuture<'static, ()>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(next);
+        self.halves.over.store(true, Ordering::Release);
+        *self.future.lock().unwrap_or_else(PoisonError::into_inner) = Some(next);
     }
 
     fn take(&self) -> Option<BoxFuture<'static, ()>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.future.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
 
@@ -69,12 +78,21 @@ where
     R: Future<Output = Response<Body>> + Send + 'static,
 {
     let next = Next::default();
+    let halves = next.halves.clone();
     let service = service_fn(|request| {
-        let answered = answer(request, next.clone());
-        async { Ok::<_, Infallible>(answered.await) }
+        let (answered, halves) = (answer(request, next.clone()), halves.clone());
+        async move {
+            let mut response = answered.await;
+            if halves.ended.load(Ordering::Acquire) {
+                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
+            Ok::<_, Infallible>(response)
+        }
     });
     let builder = builder(speech);
-    let mut connection = pin!(builder.serve_connection_with_upgrades(TokioIo::new(stream), service));
+    let patience = if speech == Speech::Plain { PATIENCE } else { Duration::ZERO };
+    let stream = TokioIo::new(Patient::new(stream, patience, halves.clone()));
+    let mut connection = pin!(builder.serve_connection_with_upgrades(stream, service));
     let served = tokio::select! {
         served = connection.as_mut() => served,
         () = stop.cancelled() => {
@@ -105,7 +123,6 @@ fn builder(speech: Speech) -> Builder<TokioExecutor> {
         .http1()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD)
-        .half_close(speech == Speech::Plain)
         .max_headers(MOST_HEADERS)
         .max_buf_size(LARGEST_HEAD);
     builder
