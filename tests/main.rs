@@ -20,4 +20,5 @@ mod store;
 mod support;
 mod terminal;
 mod tidy;
+mod wire;
 mod worktree;

@@ -152,8 +152,7 @@ mod tests {
         let first = load(&home, now).unwrap();
         let again = load(&home, now + Duration::days(300)).unwrap();
         assert_eq!(first.certificate(), again.certificate());
-        let mode =
-            |name: &str| home.authority().join(name).metadata().unwrap().permissions().mode() & 0o777;
+        let mode = |name: &str| home.authority().join(name).metadata().unwrap().permissions().mode() & 0o777;
         assert_eq!((mode("key.pem"), mode("")), (0o600, 0o700));
         assert!(!first.certificate().contains("PRIVATE"));
     }

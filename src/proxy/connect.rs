@@ -73,8 +73,7 @@ pub(super) async fn look_up(decision: &Decision, resolver: &dyn Resolve) -> Resu
         Decision::Resolve { host, port } => (host.clone(), format!("{}:{port}", bracketed(host)), false),
     };
     let unknown = || Error::Unknown { host: host.clone() };
-    let looked_up =
-        tokio::time::timeout(RESOLVE, resolver.resolve(target)).await.map_err(|_| unknown())?;
+    let looked_up = tokio::time::timeout(RESOLVE, resolver.resolve(target)).await.map_err(|_| unknown())?;
     let addresses = looked_up.map_err(|_| unknown())?;
     if addresses.is_empty() {
         return Err(unknown());

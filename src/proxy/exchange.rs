@@ -57,7 +57,10 @@ pub(super) async fn pass(
         return refuse(&mut entry, no_websocket());
     }
     if onward(&mut parts, place).is_none() {
-        return refuse(&mut entry, Refusal::plain(StatusCode::BAD_REQUEST, "the URL is odd", "the URL is odd\n"));
+        return refuse(
+            &mut entry,
+            Refusal::plain(StatusCode::BAD_REQUEST, "the URL is odd", "the URL is odd\n"),
+        );
     }
     if model {
         headers::ask_uncompressed(&mut parts.headers);

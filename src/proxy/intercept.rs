@@ -92,13 +92,8 @@ async fn handshake(stream: Inside, mut place: Place, caller: &Caller) -> Result<
     Ok(Begun::Tls(Box::new(stream), place))
 }
 
-async fn requests<S>(
-    stream: S,
-    speech: Speech,
-    place: Place,
-    caller: Arc<Caller>,
-    stop: &CancellationToken,
-) where
+async fn requests<S>(stream: S, speech: Speech, place: Place, caller: Arc<Caller>, stop: &CancellationToken)
+where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let place = Arc::new(place);

@@ -59,12 +59,7 @@ pub struct Refusal {
 impl Refusal {
     /// A refusal in plain words.
     pub fn plain(status: StatusCode, reason: impl Into<String>, words: impl Into<String>) -> Self {
-        Self {
-            status,
-            reason: reason.into(),
-            words: words.into(),
-            content_type: "text/plain; charset=utf-8",
-        }
+        Self { status, reason: reason.into(), words: words.into(), content_type: "text/plain; charset=utf-8" }
     }
 }
 

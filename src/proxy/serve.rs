@@ -117,8 +117,7 @@ async fn overdue(stop: &CancellationToken) {
 
 fn builder(speech: Speech) -> Builder<TokioExecutor> {
     let builder = Builder::new(TokioExecutor::new());
-    let mut builder =
-        if speech == Speech::Http2 { builder.http2_only() } else { builder.http1_only() };
+    let mut builder = if speech == Speech::Http2 { builder.http2_only() } else { builder.http1_only() };
     builder
         .http1()
         .timer(TokioTimer::new())

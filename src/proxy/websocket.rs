@@ -60,7 +60,8 @@ async fn ask(
     if let Ok(host) = place.authority().parse() {
         parts.headers.insert(hyper::header::HOST, host);
     }
-    parts.uri = parts.uri.path_and_query().map_or_else(|| hyper::Uri::from_static("/"), |path| path.clone().into());
+    parts.uri =
+        parts.uri.path_and_query().map_or_else(|| hyper::Uri::from_static("/"), |path| path.clone().into());
     websocket(&mut parts.headers);
     let count = entry.bytes_in.clone();
     sender.send_request(Request::from_parts(parts, body::sent(body, count, None))).await
