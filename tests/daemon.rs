@@ -42,7 +42,8 @@ impl World {
                 branch: None,
                 checkout: None,
                 excludes: Vec::new(),
-                hosts: BTreeMap::new(),
+                rules: clauderon::proxy::rules::Rules::default(),
+                authorities: Default::default(),
                 active: true,
             };
             write(&home, &record).unwrap();

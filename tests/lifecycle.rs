@@ -42,7 +42,8 @@ impl Place {
             branch: None,
             checkout: None,
             excludes: Vec::new(),
-            hosts: BTreeMap::new(),
+            rules: clauderon::proxy::rules::Rules::default(),
+            authorities: Default::default(),
             active: true,
         };
         record::write(&self.home, &record).unwrap();

@@ -21,4 +21,5 @@ mod store;
 mod support;
 mod terminal;
 mod tidy;
+mod wire;
 mod worktree;

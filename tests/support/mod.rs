@@ -1,4 +1,5 @@
 //! What several tests share.
 
 pub mod project;
+pub mod wire;
 pub mod world;
