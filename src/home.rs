@@ -43,6 +43,11 @@ impl Home {
         self.0.join("audit.jsonl")
     }
 
+    /// The proxy's certificate authority: its key, mode 0600, and its certificate.
+    pub fn authority(&self) -> PathBuf {
+        self.0.join("authority")
+    }
+
     /// All sessions' directories.
     pub fn sessions(&self) -> PathBuf {
         self.0.join("sessions")

@@ -4,8 +4,9 @@ mod plain;
 mod refusal;
 mod tunnel;
 
-use clauderon::proxy::audit::Audit;
-use clauderon::proxy::forward::{Caller, serve};
+use crate::support::wire::{caller, installation, tunnelled};
+use clauderon::proxy::caller::Caller;
+use clauderon::proxy::forward::serve;
 use clauderon::proxy::policy::Policy;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -14,29 +15,28 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UnixStream};
+use tokio_util::sync::CancellationToken;
 
 /// A proxy for one session, whose log is a file of the test's own.
 struct Proxy {
     directory: tempfile::TempDir,
-    audit: Arc<Audit>,
     caller: Arc<Caller>,
 }
 
 impl Proxy {
-    /// A proxy whose policy names these hosts.
+    /// A proxy whose policy names these hosts, each carried unread where it is asked for by CONNECT.
     fn naming<const N: usize>(hosts: [(&str, SocketAddr); N]) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let audit = Arc::new(Audit::open(&directory.path().join("audit.jsonl")).unwrap());
-        let named = hosts.map(|(name, address)| (name.to_owned(), Some(address.to_string())));
+        let named = hosts.map(|(name, address)| (name.to_owned(), tunnelled(address)));
         let policy = Policy { hosts: BTreeMap::from(named) };
-        let caller = Arc::new(Caller { project: "shop".to_owned(), session: "login".to_owned(), policy });
-        Self { directory, audit, caller }
+        let caller = caller(Arc::new(installation(directory.path()).0), policy);
+        Self { directory, caller }
     }
 
     /// A connection of the container's.
     fn connect(&self) -> UnixStream {
         let (inside, outside) = UnixStream::pair().unwrap();
-        tokio::spawn(serve(outside, Arc::clone(&self.caller), Arc::clone(&self.audit)));
+        tokio::spawn(serve(outside, Arc::clone(&self.caller), CancellationToken::new()));
         inside
     }
 

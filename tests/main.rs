@@ -28,4 +28,5 @@ mod store;
 mod support;
 mod terminal;
 mod tidy;
+mod wire;
 mod worktree;

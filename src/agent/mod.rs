@@ -40,6 +40,14 @@ pub fn program(kind: AgentKind) -> &'static str {
     }
 }
 
+/// The hosts at which an agent reaches its model.
+pub fn models(kind: AgentKind) -> &'static [&'static str] {
+    match kind {
+        AgentKind::Claude => &["api.anthropic.com"],
+        AgentKind::Codex => &["api.openai.com", "chatgpt.com"],
+    }
+}
+
 /// How the agent of a session is started.
 pub fn launch(session: &Session) -> Launch {
     match session.agent.kind {

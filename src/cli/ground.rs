@@ -12,7 +12,9 @@ use crate::fs;
 use crate::home::Home;
 use crate::hooks::token;
 use crate::manifest::project::{AgentKind, Project, Session};
+use crate::proxy::ca;
 use crate::proxy::program::LINK;
+use crate::proxy::rules::Rules;
 use crate::render::desired::Desired;
 use crate::render::facts::{CheckoutFacts, GitIdentity, HostFacts, ImageFacts, SessionFacts};
 use crate::render::{files, mounts};
@@ -88,9 +90,10 @@ impl Local<'_> {
         let mut changed = Vec::new();
         for desired in desired {
             if let Some(before) = record::read(&self.host.home, &desired.id).map_err(file_error)? {
-                let hosts = record::addresses(&desired.session.hosts);
-                if before.hosts != hosts || !before.active {
-                    record::write(&self.host.home, &Record { hosts, active: true, ..before })
+                let rules = rules(&desired.session);
+                let authorities = authorities(&desired.session)?;
+                if before.rules != rules || before.authorities != authorities || !before.active {
+                    record::write(&self.host.home, &Record { rules, authorities, active: true, ..before })
                         .map_err(file_error)?;
                     changed.push(desired.id.clone());
                 }
@@ -103,9 +106,9 @@ impl Local<'_> {
         daemon.watch(&changed).await.map_err(daemon_error)
     }
 
-    fn record(&self, desired: &Desired, checkout: &CheckoutFacts) -> Record {
+    fn record(&self, desired: &Desired, checkout: &CheckoutFacts) -> Result<Record, Error> {
         let repository = desired.session.repository.as_ref();
-        Record {
+        Ok(Record {
             id: desired.id.clone(),
             project: self.project.name.clone(),
             root: self.project.root.clone(),
@@ -115,9 +118,10 @@ impl Local<'_> {
             branch: repository.map(|repository| repository.branch.clone()),
             checkout: Some(checkout.directory.clone()),
             excludes: mounts::excludes(&desired.session),
-            hosts: record::addresses(&desired.session.hosts),
+            rules: rules(&desired.session),
+            authorities: authorities(&desired.session)?,
             active: true,
-        }
+        })
     }
 
     /// What the container is shown, written; nothing is written that is there already.
@@ -152,22 +156,33 @@ impl Local<'_> {
         images::require(&image.reference, &probe, crate::agent::program(desired.session.agent.kind))?;
         let token =
             token::load(&self.host.home.session(&desired.id).path().join("token")).map_err(file_error)?;
-        let mut authorities = Vec::new();
-        for host in desired.session.hosts.values() {
-            if let Some(ca) = &host.ca {
-                let text = certificates(&fs::read_to_string(ca).map_err(file_error)?);
-                if text.is_empty() {
-                    return Err(Error::failed(format!("`{}` holds no certificate", ca.display()))
-                        .hint("`ca` names a PEM file: `-----BEGIN CERTIFICATE-----` and what follows"));
-                }
-                if !authorities.contains(&text) {
-                    authorities.push(text);
-                }
-            }
-        }
+        let authority = ca::load(&self.host.home, time::OffsetDateTime::now_utc())
+            .map_err(|error| Error::failed(error.to_string()).because(error))?;
+        let authorities = vec![authority.certificate().to_owned()];
         let identity = identity(&desired.session);
         Ok(SessionFacts { identity, image, probe, checkout, token, authorities })
     }
+}
+
+/// What the session may do where.
+fn rules(session: &Session) -> Rules {
+    let models = crate::agent::models(session.agent.kind).iter().map(|name| (*name).to_owned());
+    Rules { access: session.access, hosts: session.hosts.clone(), models: models.collect() }
+}
+
+/// The certificates of each `ca` that the manifest names, by host: the proxy believes them, the container knows none.
+fn authorities(session: &Session) -> Result<BTreeMap<String, String>, Error> {
+    let mut authorities = BTreeMap::new();
+    for (name, host) in &session.hosts {
+        let Some(ca) = &host.ca else { continue };
+        let text = certificates(&fs::read_to_string(ca).map_err(file_error)?);
+        if text.is_empty() {
+            return Err(Error::failed(format!("`{}` holds no certificate", ca.display()))
+                .hint("`ca` names a PEM file: `-----BEGIN CERTIFICATE-----` and what follows"));
+        }
+        authorities.insert(name.clone(), text);
+    }
+    Ok(authorities)
 }
 
 /// The certificates of a PEM file and nothing else of it: a key beside them, or any other file, stays outside.
@@ -247,7 +262,7 @@ impl Ground for Local<'_> {
         checkout: CheckoutFacts,
     ) -> BoxFuture<'a, Result<SessionFacts, Error>> {
         async move {
-            let record = self.record(desired, &checkout);
+            let record = self.record(desired, &checkout)?;
             let facts = self.session_facts(desired, checkout).await?;
             self.write(desired, &facts)?;
             record::write(&self.host.home, &record).map_err(file_error)?;

@@ -8,6 +8,8 @@ use crate::fs;
 use crate::home::Home;
 use crate::hooks::{endpoint, token};
 use crate::proxy::audit::Audit;
+use crate::proxy::caller::Installation;
+use crate::proxy::{ca, trust};
 use crate::store::Writer;
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
@@ -46,8 +48,10 @@ pub async fn serve(options: Options, shutdown: impl Future<Output = ()>) -> Resu
         None => None,
     };
     let (store, writer) = Writer::open(&home.database())?;
-    let audit = Audit::open(&home.audit_log())?;
-    let state = Arc::new(State::new(home.clone(), store, Arc::new(audit), options.http_port));
+    let audit = Arc::new(Audit::open(&home.audit_log())?);
+    let authority = ca::load(&home, time::OffsetDateTime::now_utc())?;
+    let proxy = Arc::new(Installation::new(audit, authority, trust::system_roots())?);
+    let state = Arc::new(State::new(home.clone(), store, proxy, options.http_port));
     for record in record::all(&home)?.into_iter().filter(|record| record.active) {
         if let Err(error) = watch(&state, record) {
             tracing::error!(%error, "a session of before is not served");

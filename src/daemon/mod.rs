@@ -23,6 +23,12 @@ pub enum Error {
     /// The event store.
     #[error(transparent)]
     Store(#[from] crate::store::Error),
+    /// The proxy's certificate authority.
+    #[error(transparent)]
+    Authority(#[from] crate::proxy::ca::Error),
+    /// The proxy.
+    #[error(transparent)]
+    Proxy(#[from] crate::proxy::caller::Error),
     /// Another daemon holds the lock.
     #[error("another daemon of this user runs already")]
     Taken,

@@ -3,7 +3,9 @@
 
 use crate::fs;
 use crate::home::Home;
-use crate::manifest::project::Host;
+use crate::manifest::project::{Host, HostAccess};
+use crate::proxy::policy::{self, Policy};
+use crate::proxy::rules::Rules;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -30,16 +32,26 @@ pub struct Record {
     /// Patterns of what clauderon and the agent write for themselves into the checkout.
     #[serde(default)]
     pub excludes: Vec<String>,
-    /// `proxy.hosts`: the address to dial for a name.
+    /// `proxy`: what may be done where.
     #[serde(default)]
-    pub hosts: BTreeMap<String, Option<String>>,
+    pub rules: Rules,
+    /// `proxy.hosts`: the certificates that are believed for a name, as PEM.
+    #[serde(default)]
+    pub authorities: BTreeMap<String, String>,
     /// Whether there is a container, so that the daemon serves its socket.
     pub active: bool,
 }
 
-/// The addresses of `proxy.hosts`.
-pub fn addresses(hosts: &BTreeMap<String, Host>) -> BTreeMap<String, Option<String>> {
-    hosts.iter().map(|(name, host)| (name.clone(), host.address.clone())).collect()
+impl Record {
+    /// What the proxy is to know of destinations.
+    pub fn policy(&self) -> Policy {
+        let host = |(name, host): (&String, &Host)| {
+            let tunnel = host.rules.iter().any(|rule| rule.access == HostAccess::Tunnel);
+            let authority = self.authorities.get(name).cloned();
+            (name.clone(), policy::Host { address: host.address.clone(), authority, tunnel, model: false })
+        };
+        Policy { hosts: self.rules.hosts.iter().map(host).collect() }
+    }
 }
 
 /// The longest id: a UUID with its dashes.

@@ -5,8 +5,9 @@ use super::state::{Served, State};
 use super::{Error, import};
 use crate::hooks::spool::Spool;
 use crate::hooks::{endpoint, message};
-use crate::proxy::forward::{self, Caller};
-use crate::proxy::policy::Policy;
+use crate::proxy::caller::Caller;
+use crate::proxy::forward;
+use crate::proxy::ruled::Ruled;
 use rustix::fs::{Mode, OFlags};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::PermissionsExt;
@@ -26,9 +27,11 @@ const LONGEST_ADDRESS: usize = 107;
 /// Binds a session's socket anew and serves it until it is stopped. A session that cannot be served is no longer among
 /// the served ones, so that the next request tries again.
 pub fn serve(state: &Arc<State>, served: Served) -> Result<(), Error> {
-    match bind(&state.home.session(&served.record.id).socket()) {
-        Ok(listener) => {
-            state.tasks.spawn(accept(Arc::clone(state), served, listener));
+    let bound = caller(state, &served)
+        .and_then(|caller| Ok((caller, bind(&state.home.session(&served.record.id).socket())?)));
+    match bound {
+        Ok((caller, listener)) => {
+            state.tasks.spawn(accept(Arc::clone(state), served, caller, listener));
             Ok(())
         }
         Err(error) => {
@@ -60,7 +63,20 @@ fn bind(path: &Path) -> Result<UnixListener, Error> {
     Ok(listener)
 }
 
-async fn accept(state: Arc<State>, served: Served, listener: UnixListener) {
+/// The session as the proxy knows it.
+fn caller(state: &State, served: &Served) -> Result<Arc<Caller>, Error> {
+    let record = &served.record;
+    let names = (record.project.clone(), record.session.clone());
+    let policy = record.policy().with_models();
+    Ok(Arc::new(Caller::new(
+        Arc::clone(&state.proxy),
+        names,
+        policy,
+        Arc::new(Ruled::new(record.rules.clone())),
+    )?))
+}
+
+async fn accept(state: Arc<State>, served: Served, caller: Arc<Caller>, listener: UnixListener) {
     let places = Arc::new(Semaphore::new(MOST));
     let stop = served.stop.clone();
     drain(&state, &served).await;
@@ -72,14 +88,10 @@ async fn accept(state: Arc<State>, served: Served, listener: UnixListener) {
         };
         match stream {
             Ok((stream, _)) => {
-                let (state, served) = (Arc::clone(&state), served.clone());
+                let (state, served, caller) = (Arc::clone(&state), served.clone(), Arc::clone(&caller));
                 let tracker = state.tasks.clone();
                 tracker.spawn(async move {
-                    let stop = served.stop.clone();
-                    tokio::select! {
-                        () = stop.cancelled() => {}
-                        () = connection(state, served, stream) => {}
-                    }
+                    connection(state, served, caller, stream).await;
                     drop(place);
                 });
             }
@@ -93,24 +105,25 @@ async fn accept(state: Arc<State>, served: Served, listener: UnixListener) {
 }
 
 /// The first line says whether the proxy or the hook endpoint is wanted.
-async fn connection(state: Arc<State>, served: Served, mut stream: UnixStream) {
-    let word = tokio::time::timeout(Duration::from_secs(10), first_line(&mut stream)).await;
-    let session = &served.record.session;
+async fn connection(state: Arc<State>, served: Served, caller: Arc<Caller>, mut stream: UnixStream) {
+    let (session, stop) = (&served.record.session, served.stop.clone());
+    let word = tokio::select! {
+        () = stop.cancelled() => return,
+        word = tokio::time::timeout(Duration::from_secs(10), first_line(&mut stream)) => word,
+    };
     match word.ok().flatten().as_deref() {
         Some("proxy") => {
-            let caller = Caller {
-                project: served.record.project.clone(),
-                session: session.clone(),
-                policy: Policy { hosts: served.record.hosts.clone() },
-            };
-            if let Err(error) = forward::serve(stream, Arc::new(caller), Arc::clone(&state.audit)).await {
+            if let Err(error) = forward::serve(stream, caller, stop).await {
                 tracing::debug!(session, %error, "a proxy connection broke off");
             }
         }
         Some("hooks") => {
             let door = Arc::new(Hooks::of_session(Arc::clone(&state), served.record.id.clone()));
-            if let Err(error) = endpoint::serve(stream, door).await {
-                tracing::debug!(session, %error, "a hook connection broke off");
+            tokio::select! {
+                () = stop.cancelled() => {}
+                answered = endpoint::serve(stream, door) => if let Err(error) = answered {
+                    tracing::debug!(session, %error, "a hook connection broke off");
+                },
             }
         }
         _ => tracing::debug!(session, "a connection asked for nothing that is here"),

@@ -2,7 +2,7 @@
 
 use super::record::Record;
 use crate::home::Home;
-use crate::proxy::audit::Audit;
+use crate::proxy::caller::Installation;
 use crate::store::{New, Writer};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -17,8 +17,8 @@ pub struct State {
     pub home: Home,
     /// The store.
     pub store: Writer,
-    /// The proxy's log.
-    pub audit: Arc<Audit>,
+    /// The proxy.
+    pub proxy: Arc<Installation>,
     /// Ends everything.
     pub shutdown: CancellationToken,
     /// Every task, joined at the end.
@@ -51,11 +51,11 @@ pub struct Served {
 
 impl State {
     /// A state that serves nothing yet.
-    pub fn new(home: Home, store: Writer, audit: Arc<Audit>, http_port: Option<u16>) -> Self {
+    pub fn new(home: Home, store: Writer, proxy: Arc<Installation>, http_port: Option<u16>) -> Self {
         Self {
             home,
             store,
-            audit,
+            proxy,
             shutdown: CancellationToken::new(),
             tasks: TaskTracker::new(),
             http_port,

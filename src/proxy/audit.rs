@@ -29,11 +29,11 @@ pub struct Line {
     pub port: u16,
     /// The method.
     pub method: String,
-    /// The path of a plain request.
+    /// The path of a request, without its query.
     pub path: Option<String>,
     /// The status that the container was answered.
     pub status: u16,
-    /// `pass`, `tunnel` or `deny`.
+    /// `pass`, `inject`, `tunnel` or `deny`.
     pub decision: &'static str,
     /// The credential that was lent.
     pub credential: Option<String>,
@@ -100,6 +100,7 @@ pub struct Entry {
     pub bytes_out: Count,
     start: Instant,
     audit: Arc<Audit>,
+    dismissed: bool,
 }
 
 impl Entry {
@@ -108,12 +109,20 @@ impl Entry {
         line.time = format!("{:.3}", jiff::Timestamp::now());
         line.reason = Some("the session went away".to_owned());
         let (bytes_in, bytes_out) = (Count::default(), Count::default());
-        Self { line, bytes_in, bytes_out, start: Instant::now(), audit }
+        Self { line, bytes_in, bytes_out, start: Instant::now(), audit, dismissed: false }
+    }
+
+    /// Ends it unwritten: others tell what there is to tell.
+    pub fn dismiss(mut self) {
+        self.dismissed = true;
     }
 }
 
 impl Drop for Entry {
     fn drop(&mut self) {
+        if self.dismissed {
+            return;
+        }
         let line = &mut self.line;
         line.ms = u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX);
         line.bytes_in = self.bytes_in.0.load(Ordering::Relaxed);

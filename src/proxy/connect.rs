@@ -2,12 +2,30 @@
 //! leads nowhere else.
 
 use super::policy::{Decision, special};
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::time::Duration;
 use tokio::net::{TcpStream, lookup_host};
 
 const RESOLVE: Duration = Duration::from_secs(10);
 const DIAL: Duration = Duration::from_secs(15);
+
+/// Turns `host:port` into addresses.
+pub trait Resolve: Send + Sync {
+    /// All addresses of it.
+    fn resolve(&self, target: String) -> BoxFuture<'static, std::io::Result<Vec<SocketAddr>>>;
+}
+
+/// The system's resolver.
+#[derive(Clone, Copy, Debug)]
+pub struct System;
+
+impl Resolve for System {
+    fn resolve(&self, target: String) -> BoxFuture<'static, std::io::Result<Vec<SocketAddr>>> {
+        async { Ok(lookup_host(target).await?.collect()) }.boxed()
+    }
+}
 
 /// Why nothing was dialled.
 #[derive(Debug, thiserror::Error)]
@@ -37,29 +55,29 @@ pub enum Error {
         #[source]
         source: std::io::Error,
     },
+    /// It does not prove who it is, or speaks no TLS.
+    #[error("`{host}` cannot be trusted")]
+    Tls {
+        /// What was asked for.
+        host: String,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
 }
 
-/// Dials where the decision says.
-pub async fn dial(decision: &Decision) -> Result<TcpStream, Error> {
-    dial_by(decision, async |target| Ok(lookup_host(target).await?.collect())).await
-}
-
-/// Dials by the given resolver, which is asked once.
-async fn dial_by(
-    decision: &Decision,
-    resolve: impl AsyncFnOnce(String) -> std::io::Result<Vec<SocketAddr>>,
-) -> Result<TcpStream, Error> {
+/// The addresses of a destination, each of which may be dialled.
+pub(super) async fn look_up(decision: &Decision, resolver: &dyn Resolve) -> Result<Vec<SocketAddr>, Error> {
     let (host, target, named) = match decision {
         Decision::Named { address } => (address.clone(), address.clone(), true),
-        Decision::Resolve { host, port } => {
-            let bracketed =
-                if host.contains(':') && !host.starts_with('[') { format!("[{host}]") } else { host.clone() };
-            (host.clone(), format!("{bracketed}:{port}"), false)
-        }
+        Decision::Resolve { host, port } => (host.clone(), format!("{}:{port}", bracketed(host)), false),
     };
     let unknown = || Error::Unknown { host: host.clone() };
-    let looked_up = tokio::time::timeout(RESOLVE, resolve(target)).await.map_err(|_| unknown())?;
+    let looked_up = tokio::time::timeout(RESOLVE, resolver.resolve(target)).await.map_err(|_| unknown())?;
     let addresses = looked_up.map_err(|_| unknown())?;
+    if addresses.is_empty() {
+        return Err(unknown());
+    }
     if !named {
         // One special address among the answers is a trick: none is dialled.
         for address in &addresses {
@@ -68,7 +86,16 @@ async fn dial_by(
             }
         }
     }
-    let mut last = unknown();
+    Ok(addresses)
+}
+
+/// Dials where the decision says, after one look-up.
+pub(super) async fn dial(decision: &Decision, resolver: &dyn Resolve) -> Result<TcpStream, Error> {
+    let addresses = look_up(decision, resolver).await?;
+    let host = match decision {
+        Decision::Named { address: host } | Decision::Resolve { host, .. } => host,
+    };
+    let mut last = Error::Unknown { host: host.clone() };
     for address in addresses.into_iter().take(4) {
         match tokio::time::timeout(DIAL, TcpStream::connect(address)).await {
             Ok(Ok(stream)) => {
@@ -81,6 +108,11 @@ async fn dial_by(
         }
     }
     Err(last)
+}
+
+/// A host as it stands before a port.
+pub(super) fn bracketed(host: &str) -> String {
+    if host.contains(':') { format!("[{host}]") } else { host.to_owned() }
 }
 
 /// A public address that this machine itself has: what listens there is a service of the host. Only an own address can
@@ -97,6 +129,20 @@ fn own(address: IpAddr) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::{Error as IoError, ErrorKind};
+    use std::sync::Mutex;
+
+    /// Answers this, and remembers what it was asked.
+    #[derive(Default)]
+    struct Stub(Option<Vec<SocketAddr>>, Mutex<Vec<String>>);
+
+    impl Resolve for Stub {
+        fn resolve(&self, target: String) -> BoxFuture<'static, std::io::Result<Vec<SocketAddr>>> {
+            self.1.lock().unwrap().push(target);
+            let answer = self.0.clone().ok_or_else(|| IoError::from(ErrorKind::Other));
+            async { answer }.boxed()
+        }
+    }
 
     #[test]
     fn an_address_of_this_machine_is_known() {
@@ -120,7 +166,8 @@ mod tests {
         ] {
             let addresses =
                 answers.iter().map(|answer| SocketAddr::new(answer.parse().unwrap(), port)).collect();
-            let error = dial_by(&decision, async |_| Ok(addresses)).await.unwrap_err();
+            let stub = Stub(Some(addresses), Mutex::default());
+            let error = dial(&decision, &stub).await.unwrap_err();
             assert!(matches!(error, Error::Refused { .. }), "{answers:?}: {error}");
         }
         assert!(listener.accept().is_err(), "it was dialled");
@@ -131,19 +178,18 @@ mod tests {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let decision = Decision::Named { address: "db.example:5432".to_owned() };
-        let stream = dial_by(&decision, async |target| {
-            assert_eq!(target, "db.example:5432");
-            Ok(vec![address])
-        });
-        assert_eq!(stream.await.unwrap().peer_addr().unwrap(), address);
+        let stub = Stub(Some(vec![address]), Mutex::default());
+        let stream = dial(&decision, &stub).await.unwrap();
+        assert_eq!(stream.peer_addr().unwrap(), address);
+        assert!(stream.nodelay().unwrap());
+        assert_eq!(*stub.1.lock().unwrap(), ["db.example:5432"]);
     }
 
     #[tokio::test]
     async fn a_name_without_an_address_is_said_to_have_none() {
         let decision = Decision::Resolve { host: "none.example".to_owned(), port: 80 };
-        let nothing = dial_by(&decision, async |_| Ok(Vec::new())).await.unwrap_err();
-        let failed = dial_by(&decision, async |_| Err(std::io::ErrorKind::Other.into())).await.unwrap_err();
-        for error in [nothing, failed] {
+        for stub in [Stub(Some(Vec::new()), Mutex::default()), Stub::default()] {
+            let error = dial(&decision, &stub).await.unwrap_err();
             assert_eq!(error.to_string(), "`none.example` has no address");
         }
     }

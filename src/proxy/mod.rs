@@ -1,9 +1,27 @@
-//! The forward proxy behind a sealed session's socket. It tunnels, and refuses what the policy refuses.
+//! The intercepting proxy behind a sealed session's socket: it ends TLS with certificates of its own, reads HTTP, asks
+//! the session's policy about each request, and closes on what it does not understand.
 
+mod agree;
 pub mod audit;
-mod connect;
+mod body;
+pub mod ca;
+pub mod caller;
+pub mod connect;
+mod exchange;
 pub mod forward;
-mod pass;
+mod halves;
+mod headers;
+mod intercept;
+pub mod judge;
+mod leaf;
 pub mod policy;
 pub mod program;
+mod refusal;
+pub mod ruled;
 pub mod rules;
+mod serve;
+pub mod trust;
+mod tunnel;
+mod upstream;
+mod websocket;
+mod wire;

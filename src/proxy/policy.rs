@@ -3,11 +3,46 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// What the manifest says of destinations.
+/// Where the agents' models answer: what is said there is read for its usage.
+pub const MODEL_HOSTS: [&str; 3] = ["api.anthropic.com", "api.openai.com", "chatgpt.com"];
+
+/// What is said of destinations.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Policy {
-    /// The address to dial for a name, `host:port`; naming one permits a private destination.
-    pub hosts: BTreeMap<String, Option<String>>,
+    /// By name, address or pattern, in lower case.
+    pub hosts: BTreeMap<String, Host>,
+}
+
+/// What is said of one destination.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Host {
+    /// The address to dial, `host:port`; naming one permits a private destination.
+    pub address: Option<String>,
+    /// Certificates, as PEM, that are believed beside the system's.
+    pub authority: Option<String>,
+    /// Its bytes are carried unread.
+    pub tunnel: bool,
+    /// A model answers there: WebSockets are declined, and answers asked for uncompressed.
+    pub model: bool,
+}
+
+impl Policy {
+    /// What is said of a destination: by its name, else by the longest pattern that fits.
+    pub fn host(&self, name: &str) -> Option<&Host> {
+        let patterns = name.match_indices('.').map(|(at, _)| format!("*{}", &name[at..]));
+        let names = std::iter::once(name.to_owned()).chain(patterns).chain(["*".to_owned()]);
+        names.into_iter().find_map(|name| self.hosts.get(&name))
+    }
+
+    /// With the hosts of the agents' models known as such.
+    #[must_use]
+    pub fn with_models(mut self) -> Self {
+        for name in MODEL_HOSTS {
+            let said = self.host(name).cloned().unwrap_or_default();
+            self.hosts.insert(name.to_owned(), Host { model: true, ..said });
+        }
+        self
+    }
 }
 
 /// Where a connection goes.
@@ -29,10 +64,9 @@ pub enum Decision {
 
 /// Decides where a request for a host and port goes.
 pub fn decide(host: &str, port: u16, policy: &Policy) -> Decision {
-    let host = host.trim_end_matches('.').to_ascii_lowercase();
-    match policy.hosts.get(&host) {
-        Some(Some(address)) => Decision::Named { address: address.clone() },
-        _ => Decision::Resolve { host, port },
+    match policy.host(host).and_then(|host| host.address.clone()) {
+        Some(address) => Decision::Named { address },
+        None => Decision::Resolve { host: host.to_owned(), port },
     }
 }
 
@@ -154,22 +188,26 @@ mod tests {
 
     #[test]
     fn a_named_host_is_dialled_where_the_manifest_says() {
+        let address = |address: &str| Host { address: Some(address.to_owned()), ..Host::default() };
         let policy = Policy {
             hosts: BTreeMap::from([
-                ("a.example".to_owned(), Some("127.0.0.1:8443".to_owned())),
-                ("b.example".to_owned(), None),
+                ("a.example".to_owned(), address("127.0.0.1:8443")),
+                ("b.example".to_owned(), Host::default()),
             ]),
         };
         let named = Decision::Named { address: "127.0.0.1:8443".to_owned() };
         assert_eq!(decide("a.example", 443, &policy), named);
-        assert_eq!(decide("A.Example.", 443, &policy), named);
-        assert_eq!(
-            decide("b.example", 443, &policy),
-            Decision::Resolve { host: "b.example".to_owned(), port: 443 }
-        );
-        assert_eq!(
-            decide("x.a.example", 443, &policy),
-            Decision::Resolve { host: "x.a.example".to_owned(), port: 443 }
-        );
+        for host in ["b.example", "x.a.example"] {
+            assert_eq!(decide(host, 443, &policy), Decision::Resolve { host: host.to_owned(), port: 443 });
+        }
+    }
+
+    #[test]
+    fn a_model_named_in_the_manifest_keeps_its_address() {
+        let named = Host { address: Some("127.0.0.1:1".to_owned()), ..Host::default() };
+        let policy = Policy { hosts: BTreeMap::from([("chatgpt.com".to_owned(), named.clone())]) };
+        let policy = policy.with_models();
+        assert_eq!(policy.host("chatgpt.com"), Some(&Host { model: true, ..named }));
+        assert!(policy.host("api.anthropic.com").unwrap().model);
     }
 }

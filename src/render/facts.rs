@@ -76,6 +76,6 @@ pub struct SessionFacts {
     pub checkout: CheckoutFacts,
     /// The session's hook token.
     pub token: String,
-    /// PEM text of each `ca` that the manifest names.
+    /// PEM text of each authority that the container is to trust beside the system's: the proxy's.
     pub authorities: Vec<String>,
 }

@@ -81,7 +81,7 @@ pub fn directories(id: &str, session: &Session, host: &HostFacts) -> Vec<PathBuf
     vec![home.spool(), own]
 }
 
-/// The system's roots and the manifest's authorities in one bundle.
+/// The system's roots and the proxy's authority in one bundle.
 fn authorities(host: &HostFacts, facts: &SessionFacts) -> String {
     let parts = std::iter::once(&host.system_roots).chain(&facts.authorities);
     parts.map(|part| format!("{}\n", part.trim_end())).collect()

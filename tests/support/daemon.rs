@@ -44,7 +44,8 @@ impl Place {
             branch: None,
             checkout: None,
             excludes: Vec::new(),
-            hosts: BTreeMap::new(),
+            rules: clauderon::proxy::rules::Rules::default(),
+            authorities: BTreeMap::new(),
             active: true,
         };
         write(&self.home, &record).unwrap();

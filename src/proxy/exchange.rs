@@ -1,0 +1,152 @@
+//! One request and its answer: checked, judged, sent on, streamed back, and written down.
+
+use super::agree::{Place, check};
+use super::audit::Entry;
+use super::body::{self, Body, refuse};
+use super::caller::Caller;
+use super::headers::{self, onward, strip};
+use super::judge::{Asked, Injection, Observer, Refusal, Verdict};
+use super::refusal::{unanswered, unreached};
+use super::serve::Next;
+use super::websocket;
+use hyper::body::Incoming;
+use hyper::http::request::Parts;
+use hyper::{Request, Response, StatusCode};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long an upstream may think before its answer begins.
+pub(super) const THOUGHT: Duration = Duration::from_secs(600);
+
+/// Answers a request that came in on a connection for a place.
+pub(super) async fn answer(
+    request: Request<Incoming>,
+    place: Arc<Place>,
+    caller: Arc<Caller>,
+    next: Next,
+) -> Response<Body> {
+    let mut entry = caller.begin(request.method().to_string(), Some(request.uri().path().to_owned()));
+    entry.line.host.clone_from(&place.host);
+    entry.line.port = place.port;
+    let (parts, body) = request.into_parts();
+    if let Err(refusal) = check(&place, &parts) {
+        return refuse(&mut entry, refusal);
+    }
+    pass(Request::from_parts(parts, body), &place, &caller, entry, &next).await
+}
+
+/// Passes a request on whose destination is settled.
+pub(super) async fn pass(
+    request: Request<Incoming>,
+    place: &Place,
+    caller: &Caller,
+    mut entry: Entry,
+    next: &Next,
+) -> Response<Body> {
+    let (mut parts, body) = request.into_parts();
+    let asked = asked(place, &parts);
+    let injection = match caller.judge.judge(&asked) {
+        Verdict::Pass => None,
+        Verdict::Inject(injection) => Some(injection),
+        Verdict::Refuse(refusal) => return refuse(&mut entry, refusal),
+    };
+    let observer = caller.judge.observe(&asked);
+    let model = caller.policy.host(&place.host).is_some_and(|host| host.model);
+    let websocket = headers::wants_websocket(&parts);
+    if websocket && model {
+        return refuse(&mut entry, no_websocket());
+    }
+    if onward(&mut parts, place).is_none() {
+        return refuse(
+            &mut entry,
+            Refusal::plain(StatusCode::BAD_REQUEST, "the URL is odd", "the URL is odd\n"),
+        );
+    }
+    if model {
+        headers::ask_uncompressed(&mut parts.headers);
+    }
+    if let Some(injection) = injection {
+        inject(&mut parts, injection, &mut entry);
+    }
+    let request = Request::from_parts(parts, body);
+    if websocket {
+        return websocket::open(request, place, caller, entry, next).await;
+    }
+    send(request, caller, entry, observer).await
+}
+
+async fn send(
+    request: Request<Incoming>,
+    caller: &Caller,
+    mut entry: Entry,
+    observer: Option<Arc<dyn Observer>>,
+) -> Response<Body> {
+    let bytes_in = entry.bytes_in.clone();
+    let request = request.map(|body| body::sent(body, bytes_in, observer.clone()));
+    match tokio::time::timeout(THOUGHT, caller.upstreams.send(request)).await {
+        Ok(Ok(response)) if !response.status().is_informational() => back(response, entry, observer),
+        Ok(Ok(_)) => {
+            let refusal = unanswered(&entry.line.host, "switched to what was not asked for");
+            refuse(&mut entry, refusal)
+        }
+        Ok(Err(error)) => {
+            let refusal = unreached(&entry.line.host, &error);
+            refuse(&mut entry, refusal)
+        }
+        Err(_) => refuse(&mut entry, late()),
+    }
+}
+
+/// The answer as the container is to see it.
+pub(super) fn back(
+    response: Response<Incoming>,
+    mut entry: Entry,
+    observer: Option<Arc<dyn Observer>>,
+) -> Response<Body> {
+    let (mut parts, body) = response.into_parts();
+    if let Some(observer) = &observer {
+        observer.answered(parts.status, &parts.headers);
+    }
+    strip(&mut parts.headers);
+    entry.line.status = parts.status.as_u16();
+    // The connection to the container says its own.
+    parts.version = hyper::Version::HTTP_11;
+    parts.extensions.clear();
+    Response::from_parts(parts, body::received(body, entry, observer))
+}
+
+pub(super) fn late() -> Refusal {
+    let reason = format!("did not answer within {} s", THOUGHT.as_secs());
+    let words = format!("clauderon: the destination {reason}\n");
+    Refusal::plain(StatusCode::GATEWAY_TIMEOUT, reason, words)
+}
+
+fn asked<'a>(place: &'a Place, parts: &'a Parts) -> Asked<'a> {
+    Asked {
+        secure: place.secure,
+        host: &place.host,
+        port: place.port,
+        method: &parts.method,
+        path: parts.uri.path(),
+        query: parts.uri.query(),
+        headers: &parts.headers,
+    }
+}
+
+/// Sets what the policy sets. Values that open something are marked, so that they stand in no table and no text.
+fn inject(parts: &mut Parts, injection: Injection, entry: &mut Entry) {
+    for (name, mut value) in injection.headers {
+        value.set_sensitive(true);
+        parts.headers.insert(name, value);
+    }
+    entry.line.decision = "inject";
+    entry.line.credential = Some(injection.credential);
+}
+
+fn no_websocket() -> Refusal {
+    Refusal::plain(
+        StatusCode::UPGRADE_REQUIRED,
+        "a model is asked over plain HTTP",
+        "clauderon: no WebSocket to a model, whose usage is counted on the way: ask with POST\n",
+    )
+}

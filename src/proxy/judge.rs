@@ -1,0 +1,104 @@
+//! Pure. The seam between the wire and the policies: what is asked about each request, and what may be said of it.
+
+use hyper::header::{HeaderMap, HeaderName, HeaderValue};
+use hyper::{Method, StatusCode};
+use std::sync::Arc;
+
+/// A request, as a policy sees it: where it goes is settled, TLS name, CONNECT and Host agree.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a> {
+    /// Whether it travels under TLS.
+    pub secure: bool,
+    /// The destination's name, in lower case, or its address.
+    pub host: &'a str,
+    /// The destination's port.
+    pub port: u16,
+    /// The method. CONNECT is asked before anything is read of what travels inside.
+    pub method: &'a Method,
+    /// The path, as it was sent; empty for CONNECT.
+    pub path: &'a str,
+    /// The query, as it was sent.
+    pub query: Option<&'a str>,
+    /// The headers, as they were sent.
+    pub headers: &'a HeaderMap,
+}
+
+/// What is said of a request.
+#[derive(Clone, Debug)]
+pub enum Verdict {
+    /// Let it pass as it is.
+    Pass,
+    /// Let it pass with these headers set.
+    Inject(Injection),
+    /// Answer instead of the destination.
+    Refuse(Refusal),
+}
+
+/// Headers to set. For CONNECT there is nothing to set them on.
+#[derive(Clone, Debug)]
+pub struct Injection {
+    /// The credential's name, for the audit log.
+    pub credential: String,
+    /// Each replaces all that the request has of its name.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+/// An answer instead of the destination's.
+#[derive(Clone, Debug)]
+pub struct Refusal {
+    /// The status.
+    pub status: StatusCode,
+    /// Why, for the audit log.
+    pub reason: String,
+    /// What the caller reads: which rule, and where to change it.
+    pub words: String,
+    /// What sort of text that is.
+    pub content_type: &'static str,
+}
+
+impl Refusal {
+    /// A refusal in plain words.
+    pub fn plain(status: StatusCode, reason: impl Into<String>, words: impl Into<String>) -> Self {
+        Self { status, reason: reason.into(), words: words.into(), content_type: "text/plain; charset=utf-8" }
+    }
+}
+
+/// Sees one exchange go by. It is dropped when the exchange is over.
+pub trait Observer: Send + Sync {
+    /// The answer's head, as the destination sent it.
+    fn answered(&self, status: StatusCode, headers: &HeaderMap) {
+        let _ = (status, headers);
+    }
+
+    /// Some of the request's body.
+    fn sent(&self, chunk: &[u8]) {
+        let _ = chunk;
+    }
+
+    /// Some of the answer's body.
+    fn received(&self, chunk: &[u8]) {
+        let _ = chunk;
+    }
+}
+
+/// A session's policy.
+pub trait Judge: Send + Sync {
+    /// Says what is to be done with a request.
+    fn judge(&self, asked: &Asked<'_>) -> Verdict;
+
+    /// Who wants to see the exchange of a request that passes.
+    fn observe(&self, asked: &Asked<'_>) -> Option<Arc<dyn Observer>> {
+        let _ = asked;
+        None
+    }
+}
+
+/// Lets everything pass.
+#[derive(Clone, Copy, Debug)]
+pub struct Open;
+
+impl Judge for Open {
+    fn judge(&self, _: &Asked<'_>) -> Verdict {
+        Verdict::Pass
+    }
+}

@@ -1,0 +1,55 @@
+//! A session's policy on the wire: the manifest's rules, asked about each request.
+
+use super::judge::{Asked, Judge, Refusal, Verdict};
+use super::rules::{Broken, Request, Rules, Ruling};
+use hyper::StatusCode;
+use hyper::header::ACCEPT;
+use serde_json::json;
+
+/// Rules that judge.
+#[derive(Debug)]
+pub struct Ruled {
+    rules: Rules,
+}
+
+impl Ruled {
+    /// A session's rules.
+    pub fn new(rules: Rules) -> Self {
+        Self { rules }
+    }
+}
+
+impl Judge for Ruled {
+    fn judge(&self, asked: &Asked<'_>) -> Verdict {
+        let Asked { host, path, query, .. } = *asked;
+        match self.rules.rule(&Request { host, method: asked.method.as_str(), path, query }) {
+            Ruling::Pass | Ruling::Tunnel => Verdict::Pass,
+            Ruling::Refuse(broken) => Verdict::Refuse(refusal(asked, &broken)),
+        }
+    }
+}
+
+/// The answer to a request that breaks a rule: which one, where it stands, what to change.
+fn refusal(asked: &Asked<'_>, broken: &Broken) -> Refusal {
+    let Broken { rule, place, says, help } = broken;
+    let at = if place.is_empty() { String::new() } else { format!(" ({place})") };
+    let reason = format!("{rule}{at} is {says}");
+    let what = format!("{} {}{}", asked.method, asked.host, asked.path);
+    if wants_json(asked) {
+        let message = format!("clauderon refused {what}: {reason}");
+        let body = json!({"error": {"type": "refused", "message": message, "rule": rule, "place": place, "help": help}});
+        return Refusal {
+            status: StatusCode::FORBIDDEN,
+            reason,
+            words: format!("{body}\n"),
+            content_type: "application/json",
+        };
+    }
+    let words = format!("clauderon refused {what}\n  {reason}\n  {help}\n");
+    Refusal::plain(StatusCode::FORBIDDEN, reason, words)
+}
+
+fn wants_json(asked: &Asked<'_>) -> bool {
+    let accepts = asked.headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    accepts.into_iter().any(|value| value.contains("json"))
+}

@@ -1,0 +1,144 @@
+//! The way out: connections to upstreams, pooled per session, host, port and scheme; each dialled by the guarded
+//! connector, under TLS believed by the system's roots and the host's own authority.
+
+use super::agree::Place;
+use super::body::Body;
+use super::caller::Installation;
+use super::connect::{Error, Resolve, dial, look_up};
+use super::policy::{Policy, decide};
+use super::serve::{LARGEST_HEAD, MOST_HEADERS};
+use super::trust::{Trust, with};
+use super::wire::Wire;
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use hyper::body::Incoming;
+use hyper::{Request, Response, Uri};
+use hyper_util::client::legacy::{self, Client};
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use rustls::pki_types::ServerName;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+
+/// How long TLS may take to be set up.
+const HANDSHAKE: Duration = Duration::from_secs(10);
+/// How long an idle connection is kept; servers tend to keep one a little longer.
+const IDLE: Duration = Duration::from_secs(45);
+/// How many idle connections are kept for one host.
+const MOST_IDLE: usize = 16;
+/// How much of one answer is read ahead of a container that does not take it, and of all on one connection.
+const WINDOW: u32 = 1 << 20;
+const WINDOW_OF_ALL: u32 = 4 << 20;
+
+/// The upstreams of one session.
+pub(super) struct Upstreams {
+    dialler: Arc<Dialler>,
+    client: Client<Connector, Body>,
+}
+
+impl Upstreams {
+    pub fn new(installation: &Installation, policy: Arc<Policy>) -> Result<Self, rustls::Error> {
+        let mut trusts = BTreeMap::new();
+        for (name, host) in &policy.hosts {
+            if let Some(pem) = &host.authority {
+                trusts.insert(name.clone(), Trust::new(with(&installation.roots, pem))?);
+            }
+        }
+        let usual = Trust::new(installation.roots.clone())?;
+        let resolver = Arc::clone(&installation.resolver);
+        let dialler = Arc::new(Dialler { policy, trusts, usual, resolver });
+        let client = client(Connector(Arc::clone(&dialler)));
+        Ok(Self { dialler, client })
+    }
+
+    /// Sends a request over a pooled connection.
+    pub async fn send(&self, request: Request<Body>) -> Result<Response<Incoming>, legacy::Error> {
+        self.client.request(request).await
+    }
+
+    /// Opens a connection that is nobody else's and speaks HTTP/1.1.
+    pub async fn open(&self, place: &Place) -> Result<Wire, Error> {
+        self.dialler.open(place.secure, &place.host, place.port, true).await
+    }
+
+    /// Opens a connection and nothing on it.
+    pub async fn dial(&self, place: &Place) -> Result<TcpStream, Error> {
+        dial(&decide(&place.host, place.port, &self.dialler.policy), &*self.dialler.resolver).await
+    }
+
+    /// Whether a destination may be dialled, and has an address at all.
+    pub async fn permit(&self, place: &Place) -> Result<(), Error> {
+        let decision = decide(&place.host, place.port, &self.dialler.policy);
+        look_up(&decision, &*self.dialler.resolver).await.map(drop)
+    }
+}
+
+fn client(connector: Connector) -> Client<Connector, Body> {
+    Client::builder(TokioExecutor::new())
+        .timer(TokioTimer::new())
+        .pool_timer(TokioTimer::new())
+        .pool_idle_timeout(IDLE)
+        .pool_max_idle_per_host(MOST_IDLE)
+        .http1_max_buf_size(LARGEST_HEAD)
+        .http1_max_headers(MOST_HEADERS)
+        .http2_max_header_list_size(u32::try_from(LARGEST_HEAD).unwrap_or(u32::MAX))
+        .http2_initial_stream_window_size(WINDOW)
+        .http2_initial_connection_window_size(WINDOW_OF_ALL)
+        .http2_keep_alive_interval(Duration::from_secs(30))
+        .http2_keep_alive_timeout(Duration::from_secs(20))
+        .build(connector)
+}
+
+struct Dialler {
+    policy: Arc<Policy>,
+    trusts: BTreeMap<String, Trust>,
+    usual: Trust,
+    resolver: Arc<dyn Resolve>,
+}
+
+impl Dialler {
+    async fn open(&self, secure: bool, host: &str, port: u16, http1: bool) -> Result<Wire, Error> {
+        let stream = dial(&decide(host, port, &self.policy), &*self.resolver).await?;
+        if !secure {
+            return Ok(Wire::plain(stream));
+        }
+        let trust = self.trusts.get(host).unwrap_or(&self.usual);
+        let config = if http1 { &trust.http1 } else { &trust.both };
+        let distrust = |source| Error::Tls { host: host.to_owned(), source };
+        let name = ServerName::try_from(host.to_owned())
+            .map_err(|error| distrust(std::io::Error::new(std::io::ErrorKind::InvalidInput, error)))?;
+        let shaken = TlsConnector::from(Arc::clone(config)).connect(name, stream);
+        let shaken = tokio::time::timeout(HANDSHAKE, shaken)
+            .await
+            .map_err(|_| distrust(std::io::ErrorKind::TimedOut.into()))?;
+        Ok(Wire::secure(shaken.map_err(distrust)?))
+    }
+}
+
+/// Opens connections for the pool.
+#[derive(Clone)]
+struct Connector(Arc<Dialler>);
+
+impl tower_service::Service<Uri> for Connector {
+    type Response = Wire;
+    type Error = Error;
+    type Future = BoxFuture<'static, Result<Wire, Error>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, uri: Uri) -> Self::Future {
+        let dialler = Arc::clone(&self.0);
+        async move {
+            let secure = uri.scheme_str() == Some("https");
+            let port = uri.port_u16().unwrap_or(if secure { 443 } else { 80 });
+            let host = super::agree::normal(uri.host().unwrap_or_default());
+            dialler.open(secure, &host, port, false).await
+        }
+        .boxed()
+    }
+}

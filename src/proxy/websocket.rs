@@ -1,0 +1,94 @@
+//! WebSockets: a connection of their own to the upstream, whose own answer decides; then bytes both ways, unread.
+
+use super::agree::Place;
+use super::audit::Entry;
+use super::body::{self, Body, refuse};
+use super::caller::Caller;
+use super::exchange::{THOUGHT, back, late};
+use super::headers::{is_websocket, strip, websocket};
+use super::refusal::{unanswered, undialled, unreached};
+use super::serve::{LARGEST_HEAD, MOST_HEADERS, Next};
+use super::tunnel::carry;
+use super::wire::Wire;
+use futures_util::FutureExt;
+use hyper::body::Incoming;
+use hyper::upgrade::OnUpgrade;
+use hyper::{Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
+
+/// Asks an upstream for a WebSocket and passes on what it says.
+pub(super) async fn open(
+    mut request: Request<Incoming>,
+    place: &Place,
+    caller: &Caller,
+    mut entry: Entry,
+    next: &Next,
+) -> Response<Body> {
+    let inside = hyper::upgrade::on(&mut request);
+    let wire = match caller.upstreams.open(place).await {
+        Ok(wire) => wire,
+        Err(error) => return refuse(&mut entry, undialled(&place.host, &error)),
+    };
+    match tokio::time::timeout(THOUGHT, ask(request, place, wire, &entry)).await {
+        Ok(Ok(response)) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
+            switch(response, inside, entry, next)
+        }
+        Ok(Ok(response)) => back(response, entry, None),
+        Ok(Err(error)) => refuse(&mut entry, unreached(&place.host, &error)),
+        Err(_) => refuse(&mut entry, late()),
+    }
+}
+
+async fn ask(
+    request: Request<Incoming>,
+    place: &Place,
+    wire: Wire,
+    entry: &Entry,
+) -> hyper::Result<Response<Incoming>> {
+    let (mut sender, connection) = hyper::client::conn::http1::Builder::new()
+        .max_buf_size(LARGEST_HEAD)
+        .max_headers(MOST_HEADERS)
+        .handshake(wire)
+        .await?;
+    tokio::spawn(async move {
+        if let Err(error) = connection.with_upgrades().await {
+            tracing::debug!(%error, "a connection to be upgraded broke off");
+        }
+    });
+    let (mut parts, body) = request.into_parts();
+    // This connection is not the pool's: the request is written as it stands.
+    if let Ok(host) = place.authority().parse() {
+        parts.headers.insert(hyper::header::HOST, host);
+    }
+    parts.uri =
+        parts.uri.path_and_query().map_or_else(|| hyper::Uri::from_static("/"), |path| path.clone().into());
+    websocket(&mut parts.headers);
+    let count = entry.bytes_in.clone();
+    sender.send_request(Request::from_parts(parts, body::sent(body, count, None))).await
+}
+
+fn switch(
+    mut response: Response<Incoming>,
+    inside: OnUpgrade,
+    mut entry: Entry,
+    next: &Next,
+) -> Response<Body> {
+    if !is_websocket(response.headers()) {
+        let refusal = unanswered(&entry.line.host, "switched to what was not asked for");
+        return refuse(&mut entry, refusal);
+    }
+    let outside = hyper::upgrade::on(&mut response);
+    entry.line.status = StatusCode::SWITCHING_PROTOCOLS.as_u16();
+    next.set(converse(inside, outside, entry).boxed());
+    let (mut parts, _) = response.into_parts();
+    strip(&mut parts.headers);
+    websocket(&mut parts.headers);
+    Response::from_parts(parts, body::empty())
+}
+
+async fn converse(inside: OnUpgrade, outside: OnUpgrade, mut entry: Entry) {
+    entry.line.reason = match tokio::try_join!(inside, outside) {
+        Ok((inside, outside)) => carry(TokioIo::new(inside), TokioIo::new(outside), &entry).await.err(),
+        Err(error) => Some(error.to_string()),
+    };
+}

@@ -1,0 +1,139 @@
+//! curl: HTTP/1.1 and HTTP/2 on either leg.
+
+use super::upstream::{serve, whole};
+use super::{Setting, Wire};
+use http_body_util::BodyExt;
+use hyper::{Request, Response, Version};
+use std::fmt::Write as _;
+
+/// Says what came: protocol, method, URL, headers, how much of a body.
+async fn mirror(request: Request<hyper::body::Incoming>) -> Response<super::upstream::Body> {
+    let (parts, body) = request.into_parts();
+    let mut text = format!("{:?} {} {}\n", parts.version, parts.method, parts.uri);
+    for (name, value) in &parts.headers {
+        writeln!(text, "{name}: {}", value.to_str().unwrap()).unwrap();
+    }
+    let body = body.collect().await.unwrap().to_bytes();
+    writeln!(text, "body of {}", body.len()).unwrap();
+    Response::builder().header("x-answered", "1").body(whole(text)).unwrap()
+}
+
+async fn mirrored(protocols: &[&str]) -> (Wire, super::upstream::Upstream) {
+    let setting = Setting::new();
+    let upstream = serve(&setting.identity, protocols, mirror).await;
+    let wire = setting.host("api.example", upstream.address).host("other.example", upstream.address);
+    (wire.start().await, upstream)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_leg_speaks_what_its_peer_speaks() {
+    for (protocols, outside) in [
+        (&["h2", "http/1.1"][..], Version::HTTP_2),
+        (&["http/1.1"], Version::HTTP_11),
+        (&["h2"], Version::HTTP_2),
+    ] {
+        let (wire, _upstream) = mirrored(protocols).await;
+        for (flag, inside) in [("--http1.1", "1.1"), ("--http2", "2")] {
+            let written = ["-w", "%{http_version} %{ssl_verify_result}", "https://api.example/a?b=c"];
+            let got = wire.curl(&[&[flag, "-d", "hello"], &written[..]].concat()).await;
+            assert!(got.starts_with(&format!("{outside:?} POST ")), "{flag} {protocols:?}: {got}");
+            assert!(got.contains("/a?b=c\n") && got.contains("body of 5\n"), "{got}");
+            assert!(got.ends_with(&format!("\n{inside} 0")), "{flag} {protocols:?}: {got}");
+        }
+        for line in wire.lines(2).await {
+            assert_eq!((&line["host"], &line["port"]), (&"api.example".into(), &443.into()));
+            assert_eq!((&line["method"], &line["path"]), (&"POST".into(), &"/a".into()));
+            assert_eq!((&line["status"], &line["decision"]), (&200.into(), &"pass".into()));
+            assert_eq!((&line["bytes_in"], &line["reason"]), (&5.into(), &().into()), "{line}");
+            assert!(line["bytes_out"].as_u64().unwrap() > 20, "{line}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_to_an_upstream_serves_one_request_after_the_other() {
+    for protocols in [&["http/1.1"][..], &["h2"]] {
+        let (wire, upstream) = mirrored(protocols).await;
+        for _ in 0..3 {
+            wire.curl(&["https://api.example/", "https://api.example/again"]).await;
+        }
+        assert_eq!(upstream.connections(), 1, "{protocols:?}");
+        // Another host at the same address is another upstream.
+        wire.curl(&["https://other.example/"]).await;
+        assert_eq!(upstream.connections(), 2, "{protocols:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn any_port_plain_http_and_heads_of_any_form() {
+    let (wire, _upstream) = mirrored(&["h2", "http/1.1"]).await;
+    let got = wire.curl(&["--http1.1", "https://api.example:8443/"]).await;
+    assert!(got.contains("https://api.example:8443/"), "{got}");
+    assert_eq!(wire.lines(1).await[0]["port"], 8443);
+    let setting = Setting::new();
+    let upstream = serve(&setting.identity, &[], mirror).await;
+    let wire = setting.host("api.example", upstream.address).start().await;
+    let got = wire.curl(&["http://api.example:8080/absolute"]).await;
+    assert!(got.contains("GET /absolute\n") && got.contains("host: api.example:8080\n"), "{got}");
+    // The same through CONNECT.
+    let got = wire.curl(&["-p", "http://api.example/inside"]).await;
+    assert!(got.contains("GET /inside\n") && got.contains("host: api.example\n"), "{got}");
+    let paths: Vec<_> = wire.lines(2).await.iter().map(|line| line["path"].clone()).collect();
+    assert_eq!(paths, ["/absolute", "/inside"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn large_heads_pass_and_huge_ones_are_refused() {
+    let (wire, _upstream) = mirrored(&["h2", "http/1.1"]).await;
+    for flag in ["--http1.1", "--http2"] {
+        let header = |length: usize| format!("X-Large: {}", "x".repeat(length));
+        let got = wire.curl(&[flag, "-H", &header(60_000), "https://api.example/"]).await;
+        assert!(got.len() > 60_000, "{flag}: {}", got.len());
+        std::fs::write(wire.path("huge"), header(200_000)).unwrap();
+        let mut huge = wire.command("curl");
+        huge.args(["-sS", "-m", "20", flag, "-o", "/dev/null", "-w", "%{http_code}", "-H", "@huge"]);
+        let output = huge.arg("https://api.example/").output().await.unwrap();
+        let code = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(code == "431" || !output.status.success(), "{flag}: {code}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upload_of_megabytes_waits_to_be_told_to_continue() {
+    let (wire, _upstream) = mirrored(&["h2", "http/1.1"]).await;
+    std::fs::write(wire.path("upload"), vec![7; 24 << 20]).unwrap();
+    for flag in ["--http1.1", "--http2"] {
+        let continued = ["-H", "Expect: 100-continue", "-T", "upload", "--expect100-timeout", "40"];
+        let got = wire.curl(&[&[flag], &continued[..], &["https://api.example/"]].concat()).await;
+        assert!(got.contains(&format!("body of {}\n", 24 << 20)), "{flag}: {got}");
+        assert!(!got.contains("expect:"), "{flag}: {got}");
+    }
+    for line in wire.lines(2).await {
+        assert_eq!(line["bytes_in"], 24 << 20);
+        assert!(line["ms"].as_u64().unwrap() < 30_000, "nobody said to continue: {line}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upstream_that_is_not_believed_is_said_to_be() {
+    let setting = Setting::new();
+    let upstream = serve(&super::identity(), &["h2"], mirror).await;
+    let wire = setting.host("api.example", upstream.address).start().await;
+    let got = wire.curl(&["-w", "%{http_code}", "https://api.example/"]).await;
+    assert!(got.ends_with("502") && got.contains("{ca: PATH.pem}"), "{got}");
+    let line = &wire.lines(1).await[0];
+    assert!(line["reason"].as_str().unwrap().contains("certificate"), "{line}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_model_is_asked_for_what_can_be_read() {
+    let setting = Setting::new();
+    let upstream = serve(&setting.identity, &["h2", "http/1.1"], mirror).await;
+    let mut setting = setting.host("api.example", upstream.address).host("other.example", upstream.address);
+    setting.policy.hosts.get_mut("api.example").unwrap().model = true;
+    let wire = setting.start().await;
+    for (host, encoding) in [("api.example", "identity"), ("other.example", "deflate, gzip, br, zstd")] {
+        let got = wire.curl(&["--compressed", &format!("https://{host}/")]).await;
+        assert!(got.contains(&format!("accept-encoding: {encoding}\n")), "{host}: {got}");
+    }
+}
