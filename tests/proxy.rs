@@ -1,6 +1,6 @@
 //! The forward proxy, spoken to as a container speaks to it, before servers on 127.0.0.1 that the policy names.
 
-use crate::support::wire::{caller, installation, tunnelled};
+use crate::support::wire::{carried, installation, named};
 use clauderon::proxy::caller::Caller;
 use clauderon::proxy::forward::serve;
 use clauderon::proxy::policy::Policy;
@@ -25,10 +25,10 @@ struct Proxy {
 impl Proxy {
     fn new(hosts: &[(&str, &TcpListener)]) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let host = |listener: &TcpListener| tunnelled(listener.local_addr().unwrap());
+        let host = |listener: &TcpListener| named(listener.local_addr().unwrap());
         let hosts: BTreeMap<_, _> =
             hosts.iter().map(|(name, listener)| ((*name).to_owned(), host(listener))).collect();
-        let caller = caller(Arc::new(installation(directory.path()).0), Policy { hosts });
+        let caller = carried(Arc::new(installation(directory.path()).0), Policy { hosts });
         Self { directory, caller }
     }
 

@@ -50,7 +50,7 @@ pub(super) async fn pass(
     let (mut parts, body) = request.into_parts();
     let asked = asked(place, &parts);
     let injection = match caller.judge.judge(&asked) {
-        Verdict::Pass => None,
+        Verdict::Pass | Verdict::Tunnel => None,
         Verdict::Inject(injection) => Some(injection),
         Verdict::Refuse(refusal) => return refuse(&mut entry, refusal),
     };

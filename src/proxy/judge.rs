@@ -28,6 +28,8 @@ pub struct Asked<'a> {
 pub enum Verdict {
     /// Let it pass as it is.
     Pass,
+    /// Let what follows a CONNECT pass unread. Said of another request, let it pass.
+    Tunnel,
     /// Let it pass with these headers set.
     Inject(Injection),
     /// Answer instead of the destination.

@@ -114,7 +114,7 @@ impl Dialler {
         if !secure {
             return Ok(Wire::plain(stream, place));
         }
-        let trust = self.trusts.get(host).unwrap_or(&self.usual);
+        let trust = self.policy.find(host).and_then(|(name, _)| self.trusts.get(name)).unwrap_or(&self.usual);
         let config = if http1 { &trust.http1 } else { &trust.both };
         let distrust = |source| Error::Tls { host: host.to_owned(), source };
         let name = ServerName::try_from(host.to_owned())
