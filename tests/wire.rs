@@ -9,7 +9,7 @@ mod tools;
 mod upstream;
 
 use crate::support::wire::{installation, judged};
-use clauderon::proxy::caller::Installation;
+use clauderon::proxy::caller::{Caller, Installation};
 use clauderon::proxy::forward::serve;
 use clauderon::proxy::judge::{Judge, Open};
 use clauderon::proxy::policy::{Host, Policy};
@@ -55,6 +55,7 @@ fn identity() -> Identity {
 /// A proxy that listens on a port, and what is around it.
 struct Wire {
     directory: tempfile::TempDir,
+    caller: Arc<Caller>,
     address: SocketAddr,
     stop: CancellationToken,
 }
@@ -112,15 +113,15 @@ impl Setting {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
-        let of_proxy = stop.clone();
+        let (of_proxy, served) = (stop.clone(), Arc::clone(&caller));
         tokio::spawn(async move {
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
                 stream.set_nodelay(true).unwrap();
-                tokio::spawn(serve(stream, Arc::clone(&caller), of_proxy.clone()));
+                tokio::spawn(serve(stream, Arc::clone(&served), of_proxy.clone()));
             }
         });
-        Wire { directory, address, stop }
+        Wire { directory, caller, address, stop }
     }
 }
 

@@ -50,6 +50,12 @@ impl Record {
         };
         Policy { hosts: self.hosts.iter().map(host).collect() }
     }
+
+    /// Whether another record says the same of everything but hosts.
+    pub fn differs_in_hosts_alone(&self, other: &Self) -> bool {
+        let Self { hosts, authorities, .. } = self.clone();
+        Self { hosts, authorities, ..other.clone() } == *self
+    }
 }
 
 /// The addresses of `proxy.hosts`.

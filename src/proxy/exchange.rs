@@ -3,7 +3,7 @@
 use super::agree::{Place, check};
 use super::audit::Entry;
 use super::body::{self, Body, refuse};
-use super::caller::Caller;
+use super::caller::{Caller, Terms};
 use super::headers::{self, onward, strip};
 use super::judge::{Asked, Injection, Observer, Refusal, Verdict};
 use super::refusal::{unanswered, unreached};
@@ -47,15 +47,16 @@ pub(super) async fn pass(
     if entry.place.is_none() {
         return refuse(&mut entry, crowded());
     }
+    let terms = caller.terms();
     let (mut parts, body) = request.into_parts();
     let asked = asked(place, &parts);
-    let injection = match caller.judge.judge(&asked) {
+    let injection = match terms.judge.judge(&asked) {
         Verdict::Pass | Verdict::Tunnel => None,
         Verdict::Inject(injection) => Some(injection),
         Verdict::Refuse(refusal) => return refuse(&mut entry, refusal),
     };
-    let observer = caller.judge.observe(&asked);
-    let model = caller.policy.host(&place.host).is_some_and(|host| host.model);
+    let observer = terms.judge.observe(&asked);
+    let model = terms.policy.host(&place.host).is_some_and(|host| host.model);
     let websocket = headers::wants_websocket(&parts);
     if websocket && model {
         return refuse(&mut entry, no_websocket());
@@ -74,20 +75,20 @@ pub(super) async fn pass(
     }
     let request = Request::from_parts(parts, body);
     if websocket {
-        return websocket::open(request, place, caller, entry, next).await;
+        return websocket::open(request, place, &terms, entry, next).await;
     }
-    send(request, caller, entry, observer).await
+    send(request, &terms, entry, observer).await
 }
 
 async fn send(
     request: Request<Incoming>,
-    caller: &Caller,
+    terms: &Terms,
     mut entry: Entry,
     observer: Option<Arc<dyn Observer>>,
 ) -> Response<Body> {
     let bytes_in = entry.bytes_in.clone();
     let request = request.map(|body| body::sent(body, bytes_in, observer.clone()));
-    match tokio::time::timeout(THOUGHT, caller.upstreams.send(request)).await {
+    match tokio::time::timeout(THOUGHT, terms.upstreams.send(request)).await {
         Ok(Ok(response)) if !response.status().is_informational() => back(response, entry, observer),
         Ok(Ok(_)) => {
             let refusal = unanswered(&entry.line.host, "switched to what was not asked for");

@@ -68,16 +68,17 @@ async fn connect(
     };
     entry.line.host.clone_from(&place.host);
     entry.line.port = place.port;
-    let opened = match caller.judge.judge(&asked(&place, &parts)) {
+    let terms = caller.terms();
+    let opened = match terms.judge.judge(&asked(&place, &parts)) {
         Verdict::Refuse(refusal) => return refuse(&mut entry, refusal),
         Verdict::Tunnel => {
             entry.line.decision = "tunnel";
-            caller.upstreams.dial(&place).await.map(Some)
+            terms.upstreams.dial(&place).await.map(Some)
         }
-        Verdict::Pass | Verdict::Inject(_) => caller.upstreams.permit(&place).await.map(|()| None),
+        Verdict::Pass | Verdict::Inject(_) => terms.upstreams.permit(&place).await.map(|()| None),
     };
     match opened {
-        Ok(Some(upstream)) => next.set(tunnel(upgraded, upstream, entry, stop).boxed()),
+        Ok(Some(upstream)) => next.set(tunnel(upgraded, upstream, entry, (stop, terms.over.clone())).boxed()),
         Ok(None) => next.set(intercept(upgraded, place, caller, entry, stop).boxed()),
         Err(error) => return refuse(&mut entry, undialled(&place.host, &error)),
     }

@@ -18,13 +18,14 @@ pub(super) async fn tunnel(
     upgraded: OnUpgrade,
     upstream: TcpStream,
     mut entry: Entry,
-    stop: CancellationToken,
+    (stop, over): (CancellationToken, CancellationToken),
 ) {
     entry.line.reason = match upgraded.await {
         Ok(upgraded) => {
             entry.line.status = 200;
             tokio::select! {
                 carried = carry(TokioIo::new(upgraded), upstream, &entry) => carried.err(),
+                () = over.cancelled() => Some("the rules were changed".to_owned()),
                 () = stop.cancelled() => Some("the session is served no longer".to_owned()),
             }
         }
