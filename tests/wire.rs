@@ -64,7 +64,7 @@ struct Wire {
 struct Setting {
     directory: tempfile::TempDir,
     identity: Identity,
-    installation: Installation,
+    installation: Arc<Installation>,
     policy: Policy,
     judge: Arc<dyn Judge>,
 }
@@ -83,6 +83,7 @@ impl Setting {
             std::fs::write(directory.path().join(name), text).unwrap();
         }
         let policy = Policy { hosts: BTreeMap::new() };
+        let installation = Arc::new(installation);
         Self { directory, identity, installation, policy, judge: Arc::new(Open) }
     }
 
@@ -109,20 +110,25 @@ impl Setting {
 
     async fn start(self) -> Wire {
         let Self { directory, installation, policy, judge, .. } = self;
-        let caller = judged(Arc::new(installation), policy, judge);
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
+        let caller = judged(installation, policy, judge);
         let stop = CancellationToken::new();
-        let (of_proxy, served) = (stop.clone(), Arc::clone(&caller));
-        tokio::spawn(async move {
-            loop {
-                let (stream, _) = listener.accept().await.unwrap();
-                stream.set_nodelay(true).unwrap();
-                tokio::spawn(serve(stream, Arc::clone(&served), of_proxy.clone()));
-            }
-        });
+        let address = listen(Arc::clone(&caller), stop.clone()).await;
         Wire { directory, caller, address, stop }
     }
+}
+
+/// Has a session's proxy listen on a port.
+async fn listen(caller: Arc<Caller>, stop: CancellationToken) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            stream.set_nodelay(true).unwrap();
+            tokio::spawn(serve(stream, Arc::clone(&caller), stop.clone()));
+        }
+    });
+    address
 }
 
 impl Wire {

@@ -11,7 +11,7 @@ use super::serve::Next;
 use super::websocket;
 use hyper::body::Incoming;
 use hyper::http::request::Parts;
-use hyper::{Request, Response, StatusCode};
+use hyper::{Method, Request, Response, StatusCode};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -46,6 +46,9 @@ pub(super) async fn pass(
     entry.place = caller.place();
     if entry.place.is_none() {
         return refuse(&mut entry, crowded());
+    }
+    if request.method() == Method::TRACE {
+        return refuse(&mut entry, no_trace());
     }
     let terms = caller.terms();
     let (mut parts, body) = request.into_parts();
@@ -146,6 +149,12 @@ fn inject(parts: &mut Parts, injection: Injection, entry: &mut Entry) {
     }
     entry.line.decision = "inject";
     entry.line.credential = Some(injection.credential);
+}
+
+/// Its answer is the request as it arrived, with all that was set on the way.
+fn no_trace() -> Refusal {
+    let words = "clauderon: TRACE is not passed on: it would show what the proxy has set\n";
+    Refusal::plain(StatusCode::METHOD_NOT_ALLOWED, "TRACE shows what was set on the way", words)
 }
 
 fn crowded() -> Refusal {

@@ -1,10 +1,14 @@
 //! curl: HTTP/1.1 and HTTP/2 on either leg.
 
 use super::upstream::{serve, whole};
-use super::{Setting, Wire};
+use super::{Setting, Wire, listen};
+use crate::support::wire::judged;
+use clauderon::proxy::judge::Open;
 use http_body_util::BodyExt;
 use hyper::{Request, Response, Version};
 use std::fmt::Write as _;
+use std::sync::Arc;
+use tokio::sync::Semaphore;
 
 /// Says what came: protocol, method, URL, headers, how much of a body.
 async fn mirror(request: Request<hyper::body::Incoming>) -> Response<super::upstream::Body> {
@@ -62,6 +66,21 @@ async fn a_connection_to_an_upstream_serves_one_request_after_the_other() {
         wire.curl(&["https://other.example/"]).await;
         assert_eq!(upstream.connections(), 2, "{protocols:?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_sessions_share_no_connection() {
+    let setting = Setting::new();
+    let upstream = serve(&setting.identity, &["h2"], mirror).await;
+    let setting = setting.host("api.example", upstream.address);
+    let other = judged(Arc::clone(&setting.installation), setting.policy.clone(), Arc::new(Open));
+    let wire = setting.start().await;
+    let other = listen(other, wire.stop.clone()).await;
+    for _ in 0..2 {
+        wire.curl(&["https://api.example/"]).await;
+        wire.curl(&["-x", &format!("http://{other}"), "https://api.example/"]).await;
+    }
+    assert_eq!(upstream.connections(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -172,10 +191,10 @@ async fn answers_without_a_body_keep_their_heads() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_session_that_asks_too_much_at_once_is_told_so_and_goes_on() {
     let setting = Setting::new();
-    let gate = std::sync::Arc::new(tokio::sync::Semaphore::new(0));
-    let waiting = std::sync::Arc::clone(&gate);
+    let gate = Arc::new(Semaphore::new(0));
+    let waiting = Arc::clone(&gate);
     let upstream = serve(&setting.identity, &["h2"], move |_| {
-        let waiting = std::sync::Arc::clone(&waiting);
+        let waiting = Arc::clone(&waiting);
         async move {
             drop(waiting.acquire().await.unwrap());
             Response::new(whole("late"))
