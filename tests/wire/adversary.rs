@@ -48,13 +48,13 @@ fn tls(wire: &Wire, server_name: bool) -> TlsConnector {
     TlsConnector::from(Arc::new(config))
 }
 
-async fn shake(wire: &Wire, connect: &str, name: &'static str) -> TlsStream<TcpStream> {
+pub async fn shake(wire: &Wire, connect: &str, name: &'static str) -> TlsStream<TcpStream> {
     let stream = wire.connect(connect).await;
     tls(wire, true).connect(ServerName::try_from(name).unwrap(), stream).await.unwrap()
 }
 
 /// Says this on a connection and answers all that comes back.
-async fn say(mut stream: impl AsyncReadExt + AsyncWriteExt + Unpin, bytes: &[u8]) -> String {
+pub async fn say(mut stream: impl AsyncReadExt + AsyncWriteExt + Unpin, bytes: &[u8]) -> String {
     stream.write_all(bytes).await.unwrap();
     let mut answer = Vec::new();
     // What was read before a connection is reset counts.
