@@ -65,7 +65,7 @@ impl Refusal {
     }
 }
 
-/// Sees one exchange go by. It is dropped when the exchange is over.
+/// Sees one exchange go by. It is dropped when the exchange is over. What follows a granted `WebSocket` is not shown.
 pub trait Observer: Send + Sync {
     /// The answer's head, as the destination sent it.
     fn answered(&self, status: StatusCode, headers: &HeaderMap) {
