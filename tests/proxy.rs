@@ -200,6 +200,22 @@ async fn a_body_streams_while_it_is_made() {
 }
 
 #[tokio::test]
+async fn an_answer_that_breaks_off_ends_as_broken_and_is_written_down_so() {
+    for half in ["Content-Length: 100\r\n\r\nhello", "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n"] {
+        let listener = listen().await;
+        let proxy = Proxy::new(&[("api.example", &listener)]);
+        let response = format!("HTTP/1.1 200 OK\r\n{half}");
+        let _seen = upstream(listener, "\r\n\r\n", response.leak());
+        let answer = proxy.ask("GET http://api.example/ HTTP/1.1\r\n\r\n").await;
+        // No end is made up for it.
+        assert!(answer.contains("hello") && !answer.ends_with("0\r\n\r\n"), "{answer}");
+        let line = &proxy.lines(1).await[0];
+        assert_eq!((&line["status"], &line["bytes_out"]), (&200.into(), &5.into()));
+        assert!(line["reason"].as_str().unwrap().starts_with("broke off"), "{line}");
+    }
+}
+
+#[tokio::test]
 async fn two_requests_on_one_connection_go_to_two_hosts() {
     let (one, two) = (listen().await, listen().await);
     let proxy = Proxy::new(&[("one.example", &one), ("two.example", &two)]);
