@@ -1,6 +1,6 @@
 //! The container of a real session, inspected by the engine's own client and tried from inside.
 
-use crate::support::world::{IMAGE, World, committing, docker, inspect};
+use crate::support::world::{IMAGE, World, committing, docker, files_with, inspect};
 use serde_json::json;
 
 #[test]
@@ -76,6 +76,43 @@ fn a_sealed_container_reaches_nothing_but_the_proxy() {
         let code = world.run(&["exec", "a", "--", "bash", "-c", &script]).stdout;
         assert_eq!(code, "403", "{url}");
     }
+}
+
+#[test]
+fn the_proxy_is_trusted_inside_and_its_key_is_not_there() {
+    let world = World::with_model(&json!({"turns": [{"when": "", "steps": [{"say": "All well."}]}]}));
+    world.manifest("sessions:\n  a: {prompt: Say hello}\n");
+    world.run(&["up", "--wait", "--yes"]).ok();
+    let inside = |script: &str| world.run(&["exec", "a", "--", "bash", "-c", script]).stdout;
+    let bundle = inside("cat /etc/clauderon/proxy-ca.pem");
+    let authority = std::fs::read_to_string(world.home().join("authority/certificate.pem")).unwrap();
+    assert!(bundle.contains(authority.trim_end()), "the proxy's authority is not trusted");
+    let model = std::fs::read_to_string(world.root().join("model-ca.pem")).unwrap();
+    assert!(!bundle.contains(model.trim_end()), "the container believes a host's own authority");
+    let keys = files_with(&world.home(), "PRIVATE KEY");
+    assert_eq!(keys, [world.home().join("authority/key.pem")]);
+    assert_eq!(inside("grep -rlI 'PRIVATE KEY' /etc/clauderon /run/clauderon /etc/claude-code"), "");
+    let answer = inside("curl -sv https://api.anthropic.com/v1/nothing 2>&1");
+    assert!(answer.contains("issuer: CN=clauderon proxy ") && answer.contains("HTTP/2 404"), "{answer}");
+}
+
+#[test]
+fn a_host_is_named_under_a_running_session() {
+    let world = World::with_model(&json!({"turns": [{"when": "", "steps": [{"say": "All well."}]}]}));
+    world.manifest("sessions:\n  a: {prompt: Say hello}\n");
+    world.run(&["up", "--wait", "--yes"]).ok();
+    let container = inspect(&world.container("a"))["Id"].clone();
+    let asks = "curl -s -m 10 -o /dev/null -w '%{http_code} %{http_connect}' https://ab.chatgpt.com/nothing";
+    let ask = || world.run(&["exec", "a", "--", "bash", "-c", asks]).stdout;
+    assert_ne!(ask(), "404 200");
+    let text = std::fs::read_to_string(world.root().join("clauderon.yaml")).unwrap();
+    let address = std::fs::read_to_string(world.path("address")).unwrap();
+    let line =
+        format!("  hosts:\n    ab.chatgpt.com: {{address: \"{}\", ca: model-ca.pem}}\n", address.trim());
+    world.write("clauderon.yaml", &text.replace("  hosts:\n", &line));
+    world.run(&["up", "--wait", "--yes"]).ok();
+    assert_eq!(ask(), "404 200");
+    assert_eq!(inspect(&world.container("a"))["Id"], container);
 }
 
 #[test]

@@ -4,7 +4,7 @@ mod plain;
 mod refusal;
 mod tunnel;
 
-use crate::support::wire::{caller, installation, tunnelled};
+use crate::support::wire::{carried, installation, named};
 use clauderon::proxy::caller::Caller;
 use clauderon::proxy::forward::serve;
 use clauderon::proxy::policy::Policy;
@@ -27,9 +27,9 @@ impl Proxy {
     /// A proxy whose policy names these hosts, each carried unread where it is asked for by CONNECT.
     fn naming<const N: usize>(hosts: [(&str, SocketAddr); N]) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let named = hosts.map(|(name, address)| (name.to_owned(), tunnelled(address)));
-        let policy = Policy { hosts: BTreeMap::from(named) };
-        let caller = caller(Arc::new(installation(directory.path()).0), policy);
+        let hosts = hosts.map(|(name, address)| (name.to_owned(), named(address)));
+        let policy = Policy { hosts: BTreeMap::from(hosts) };
+        let caller = carried(Arc::new(installation(directory.path()).0), policy);
         Self { directory, caller }
     }
 

@@ -1,6 +1,6 @@
 //! The forward proxy, spoken to as a container speaks to it, before servers on 127.0.0.1 that the policy names.
 
-use crate::support::wire::{caller, installation, tunnelled};
+use crate::support::wire::{carried, installation, named};
 use clauderon::proxy::caller::Caller;
 use clauderon::proxy::forward::serve;
 use clauderon::proxy::policy::Policy;
@@ -25,10 +25,10 @@ struct Proxy {
 impl Proxy {
     fn new(hosts: &[(&str, &TcpListener)]) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let host = |listener: &TcpListener| tunnelled(listener.local_addr().unwrap());
+        let host = |listener: &TcpListener| named(listener.local_addr().unwrap());
         let hosts: BTreeMap<_, _> =
             hosts.iter().map(|(name, listener)| ((*name).to_owned(), host(listener))).collect();
-        let caller = caller(Arc::new(installation(directory.path()).0), Policy { hosts });
+        let caller = carried(Arc::new(installation(directory.path()).0), Policy { hosts });
         Self { directory, caller }
     }
 
@@ -200,6 +200,22 @@ async fn a_body_streams_while_it_is_made() {
 }
 
 #[tokio::test]
+async fn an_answer_that_breaks_off_ends_as_broken_and_is_written_down_so() {
+    for half in ["Content-Length: 100\r\n\r\nhello", "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n"] {
+        let listener = listen().await;
+        let proxy = Proxy::new(&[("api.example", &listener)]);
+        let response = format!("HTTP/1.1 200 OK\r\n{half}");
+        let _seen = upstream(listener, "\r\n\r\n", response.leak());
+        let answer = proxy.ask("GET http://api.example/ HTTP/1.1\r\n\r\n").await;
+        // No end is made up for it.
+        assert!(answer.contains("hello") && !answer.ends_with("0\r\n\r\n"), "{answer}");
+        let line = &proxy.lines(1).await[0];
+        assert_eq!((&line["status"], &line["bytes_out"]), (&200.into(), &5.into()));
+        assert!(line["reason"].as_str().unwrap().starts_with("broke off"), "{line}");
+    }
+}
+
+#[tokio::test]
 async fn two_requests_on_one_connection_go_to_two_hosts() {
     let (one, two) = (listen().await, listen().await);
     let proxy = Proxy::new(&[("one.example", &one), ("two.example", &two)]);
@@ -339,6 +355,39 @@ async fn a_server_cannot_turn_a_request_into_a_tunnel() {
         let answer = proxy.ask(request).await;
         assert!(answer.starts_with("HTTP/1.1 502 ") && !answer.contains("smuggled"), "{request}: {answer}");
     }
+}
+
+#[tokio::test]
+async fn a_websocket_without_tls_is_carried_when_its_server_says_so() {
+    let listener = listen().await;
+    let proxy = Proxy::new(&[("api.example", &listener)]);
+    let (mut inside, _served) = proxy.connect();
+    let request = "GET http://api.example/chat HTTP/1.1\r\nConnection: keep-alive, Upgrade\r\n\
+                   Upgrade: websocket\r\nSec-WebSocket-Key: x\r\nSec-WebSocket-Protocol: chat\r\n\r\n";
+    inside.write_all(request.as_bytes()).await.unwrap();
+    let (mut outside, _) = listener.accept().await.unwrap();
+    let seen = read_until(&mut outside, "\r\n\r\n").await.to_ascii_lowercase();
+    for header in ["get /chat http/1.1", "host: api.example", "connection: upgrade", "upgrade: websocket"] {
+        assert!(seen.contains(&format!("{header}\r\n")), "{header}: {seen}");
+    }
+    assert!(seen.contains("sec-websocket-key: x\r\nsec-websocket-protocol: chat\r\n"), "{seen}");
+    let granted = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+                   Sec-WebSocket-Protocol: chat\r\n\r\nearly ";
+    outside.write_all(granted.as_bytes()).await.unwrap();
+    assert!(read_until(&mut inside, "early ").await.contains("sec-websocket-protocol: chat\r\n"));
+    inside.write_all(b"up").await.unwrap();
+    read_until(&mut outside, "up").await;
+    // Each half ends by itself.
+    inside.shutdown().await.unwrap();
+    assert_eq!(read_to_end(&mut outside).await, "");
+    outside.write_all(b"last").await.unwrap();
+    drop(outside);
+    assert_eq!(read_to_end(&mut inside).await, "last");
+    let line = &proxy.lines(1).await[0];
+    assert_eq!(
+        (&line["status"], &line["bytes_in"], &line["bytes_out"]),
+        (&101.into(), &2.into(), &10.into())
+    );
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ mod tools;
 mod upstream;
 
 use crate::support::wire::{installation, judged};
-use clauderon::proxy::caller::Installation;
+use clauderon::proxy::caller::{Caller, Installation};
 use clauderon::proxy::forward::serve;
 use clauderon::proxy::judge::{Judge, Open};
 use clauderon::proxy::policy::{Host, Policy};
@@ -55,7 +55,7 @@ fn identity() -> Identity {
 /// A proxy that listens on a port, and what is around it.
 struct Wire {
     directory: tempfile::TempDir,
-    identity: Identity,
+    caller: Arc<Caller>,
     address: SocketAddr,
     stop: CancellationToken,
 }
@@ -64,7 +64,7 @@ struct Wire {
 struct Setting {
     directory: tempfile::TempDir,
     identity: Identity,
-    installation: Installation,
+    installation: Arc<Installation>,
     policy: Policy,
     judge: Arc<dyn Judge>,
 }
@@ -83,6 +83,7 @@ impl Setting {
             std::fs::write(directory.path().join(name), text).unwrap();
         }
         let policy = Policy { hosts: BTreeMap::new() };
+        let installation = Arc::new(installation);
         Self { directory, identity, installation, policy, judge: Arc::new(Open) }
     }
 
@@ -108,30 +109,31 @@ impl Setting {
     }
 
     async fn start(self) -> Wire {
-        let Self { directory, identity, installation, policy, judge } = self;
-        let caller = judged(Arc::new(installation), policy, judge);
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
+        let Self { directory, installation, policy, judge, .. } = self;
+        let caller = judged(installation, policy, judge);
         let stop = CancellationToken::new();
-        let of_proxy = stop.clone();
-        tokio::spawn(async move {
-            loop {
-                let (stream, _) = listener.accept().await.unwrap();
-                stream.set_nodelay(true).unwrap();
-                tokio::spawn(serve(stream, Arc::clone(&caller), of_proxy.clone()));
-            }
-        });
-        Wire { directory, identity, address, stop }
+        let address = listen(Arc::clone(&caller), stop.clone()).await;
+        Wire { directory, caller, address, stop }
     }
+}
+
+/// Has a session's proxy listen on a port.
+async fn listen(caller: Arc<Caller>, stop: CancellationToken) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            stream.set_nodelay(true).unwrap();
+            tokio::spawn(serve(stream, Arc::clone(&caller), stop.clone()));
+        }
+    });
+    address
 }
 
 impl Wire {
     fn path(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
-    }
-
-    fn text(&self, name: &str) -> String {
-        self.path(name).to_str().unwrap().to_owned()
     }
 
     fn url(&self) -> String {

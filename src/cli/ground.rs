@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::fs;
 use crate::home::Home;
 use crate::hooks::token;
-use crate::manifest::project::{AgentKind, Project, Session};
+use crate::manifest::project::{AgentKind, HostAccess, Project, Session};
 use crate::proxy::ca;
 use crate::proxy::program::LINK;
 use crate::proxy::rules::Rules;
@@ -158,7 +158,8 @@ impl Local<'_> {
             token::load(&self.host.home.session(&desired.id).path().join("token")).map_err(file_error)?;
         let authority = ca::load(&self.host.home, time::OffsetDateTime::now_utc())
             .map_err(|error| Error::failed(error.to_string()).because(error))?;
-        let authorities = vec![authority.certificate().to_owned()];
+        let tunnels = tunnelled(&desired.session)?;
+        let authorities = [vec![authority.certificate().to_owned()], tunnels].concat();
         let identity = identity(&desired.session);
         Ok(SessionFacts { identity, image, probe, checkout, token, authorities })
     }
@@ -170,7 +171,18 @@ fn rules(session: &Session) -> Rules {
     Rules { access: session.access, hosts: session.hosts.clone(), models: models.collect() }
 }
 
-/// The certificates of each `ca` that the manifest names, by host: the proxy believes them, the container knows none.
+/// The certificates of hosts whose bytes nobody looks at: of these the container judges itself.
+fn tunnelled(session: &Session) -> Result<Vec<String>, Error> {
+    let is_tunnel = |name: &String| {
+        let rules = session.hosts.get(name).map(|host| host.rules.as_slice()).unwrap_or_default();
+        rules.iter().any(|rule| rule.access == HostAccess::Tunnel)
+    };
+    let all = authorities(session)?;
+    Ok(all.into_iter().filter(|(name, _)| is_tunnel(name)).map(|(_, text)| text).collect())
+}
+
+/// The certificates of each `ca` that the manifest names, by host: the proxy believes them, the container knows none
+/// but those of tunnels.
 fn authorities(session: &Session) -> Result<BTreeMap<String, String>, Error> {
     let mut authorities = BTreeMap::new();
     for (name, host) in &session.hosts {

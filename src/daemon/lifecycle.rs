@@ -228,22 +228,29 @@ async fn answer(state: &Arc<State>, request: Request) -> Response {
     }
 }
 
-/// Serves a session, anew where its record has changed or its socket has gone; else it is left alone.
+/// Serves a session, anew where its record has changed or its socket has gone; else it is left alone. What is said of
+/// hosts is changed under it.
 fn watch(state: &Arc<State>, record: record::Record) -> Result<(), Error> {
-    if let Some(served) = state.sessions().get(&record.id)
-        && *served.record == record
+    let before = state.sessions().get(&record.id).cloned();
+    if let Some(served) = &before
+        && served.record.differs_in_rules_alone(&record)
         && fs::exists(&state.home.session(&record.id).socket())
     {
+        if *served.record != record {
+            session::change(&served.caller, &record)?;
+            let id = record.id.clone();
+            state.sessions().insert(id, Served { record: Arc::new(record), ..served.clone() });
+        }
         return Ok(());
     }
     let token = token::load(&state.home.session(&record.id).path().join("token"))?;
-    let before = state.sessions().get(&record.id).cloned();
     let (places, spool) = match &before {
         Some(before) => (Arc::clone(&before.places), Arc::clone(&before.spool)),
         None => (Arc::new(Semaphore::new(endpoint::MOST)), Arc::default()),
     };
     let (sender, asked) = tokio::sync::mpsc::channel(1);
     let served = Served {
+        caller: session::caller(state, &record)?,
         record: Arc::new(record),
         token: token.into(),
         stop: state.shutdown.child_token(),

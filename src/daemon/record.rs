@@ -3,7 +3,7 @@
 
 use crate::fs;
 use crate::home::Home;
-use crate::manifest::project::{Host, HostAccess};
+use crate::manifest::project::Host;
 use crate::proxy::policy::{self, Policy};
 use crate::proxy::rules::Rules;
 use serde::{Deserialize, Serialize};
@@ -46,11 +46,16 @@ impl Record {
     /// What the proxy is to know of destinations.
     pub fn policy(&self) -> Policy {
         let host = |(name, host): (&String, &Host)| {
-            let tunnel = host.rules.iter().any(|rule| rule.access == HostAccess::Tunnel);
             let authority = self.authorities.get(name).cloned();
-            (name.clone(), policy::Host { address: host.address.clone(), authority, tunnel, model: false })
+            (name.clone(), policy::Host { address: host.address.clone(), authority, model: false })
         };
         Policy { hosts: self.rules.hosts.iter().map(host).collect() }
+    }
+
+    /// Whether another record says the same of everything but the rules.
+    pub fn differs_in_rules_alone(&self, other: &Self) -> bool {
+        let Self { rules, authorities, .. } = self.clone();
+        Self { rules, authorities, ..other.clone() } == *self
     }
 }
 

@@ -1,6 +1,7 @@
 //! One session's socket: bound, served, and closed again. The socket is the session's identity.
 
 use super::door::Hooks;
+use super::record::Record;
 use super::state::{Served, State};
 use super::{Error, import};
 use crate::hooks::spool::Spool;
@@ -27,11 +28,9 @@ const LONGEST_ADDRESS: usize = 107;
 /// Binds a session's socket anew and serves it until it is stopped. A session that cannot be served is no longer among
 /// the served ones, so that the next request tries again.
 pub fn serve(state: &Arc<State>, served: Served) -> Result<(), Error> {
-    let bound = caller(state, &served)
-        .and_then(|caller| Ok((caller, bind(&state.home.session(&served.record.id).socket())?)));
-    match bound {
-        Ok((caller, listener)) => {
-            state.tasks.spawn(accept(Arc::clone(state), served, caller, listener));
+    match bind(&state.home.session(&served.record.id).socket()) {
+        Ok(listener) => {
+            state.tasks.spawn(accept(Arc::clone(state), served, listener));
             Ok(())
         }
         Err(error) => {
@@ -63,9 +62,8 @@ fn bind(path: &Path) -> Result<UnixListener, Error> {
     Ok(listener)
 }
 
-/// The session as the proxy knows it.
-fn caller(state: &State, served: &Served) -> Result<Arc<Caller>, Error> {
-    let record = &served.record;
+/// A session as the proxy knows it.
+pub fn caller(state: &State, record: &Record) -> Result<Arc<Caller>, Error> {
     let names = (record.project.clone(), record.session.clone());
     let policy = record.policy().with_models();
     Ok(Arc::new(Caller::new(
@@ -76,7 +74,12 @@ fn caller(state: &State, served: &Served) -> Result<Arc<Caller>, Error> {
     )?))
 }
 
-async fn accept(state: Arc<State>, served: Served, caller: Arc<Caller>, listener: UnixListener) {
+/// Has a session's rules hold as its record has them now, with its connections left alone.
+pub fn change(caller: &Caller, record: &Record) -> Result<(), Error> {
+    Ok(caller.change(record.policy().with_models(), Arc::new(Ruled::new(record.rules.clone())))?)
+}
+
+async fn accept(state: Arc<State>, served: Served, listener: UnixListener) {
     let places = Arc::new(Semaphore::new(MOST));
     let stop = served.stop.clone();
     drain(&state, &served).await;
@@ -88,10 +91,10 @@ async fn accept(state: Arc<State>, served: Served, caller: Arc<Caller>, listener
         };
         match stream {
             Ok((stream, _)) => {
-                let (state, served, caller) = (Arc::clone(&state), served.clone(), Arc::clone(&caller));
+                let (state, served) = (Arc::clone(&state), served.clone());
                 let tracker = state.tasks.clone();
                 tracker.spawn(async move {
-                    connection(state, served, caller, stream).await;
+                    connection(state, served, stream).await;
                     drop(place);
                 });
             }
@@ -105,7 +108,7 @@ async fn accept(state: Arc<State>, served: Served, caller: Arc<Caller>, listener
 }
 
 /// The first line says whether the proxy or the hook endpoint is wanted.
-async fn connection(state: Arc<State>, served: Served, caller: Arc<Caller>, mut stream: UnixStream) {
+async fn connection(state: Arc<State>, served: Served, mut stream: UnixStream) {
     let (session, stop) = (&served.record.session, served.stop.clone());
     let word = tokio::select! {
         () = stop.cancelled() => return,
@@ -113,7 +116,7 @@ async fn connection(state: Arc<State>, served: Served, caller: Arc<Caller>, mut 
     };
     match word.ok().flatten().as_deref() {
         Some("proxy") => {
-            if let Err(error) = forward::serve(stream, caller, stop).await {
+            if let Err(error) = forward::serve(stream, Arc::clone(&served.caller), stop).await {
                 tracing::debug!(session, %error, "a proxy connection broke off");
             }
         }

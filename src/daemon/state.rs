@@ -2,7 +2,7 @@
 
 use super::record::Record;
 use crate::home::Home;
-use crate::proxy::caller::Installation;
+use crate::proxy::caller::{Caller, Installation};
 use crate::store::{New, Writer};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -37,6 +37,8 @@ pub struct State {
 pub struct Served {
     /// What is known of it.
     pub record: Arc<Record>,
+    /// The session as the proxy knows it.
+    pub caller: Arc<Caller>,
     /// Its hook token.
     pub token: Arc<str>,
     /// Ends its tasks.

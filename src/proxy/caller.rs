@@ -9,7 +9,12 @@ use super::policy::Policy;
 use super::upstream::Upstreams;
 use rustls::RootCertStore;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+
+/// Requests of one session at once: their heads must not fill the memory that all sessions share.
+const MOST: usize = 512;
 
 /// A proxy that cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -44,15 +49,21 @@ impl Installation {
 
 /// One session.
 pub struct Caller {
-    /// The project's name.
-    pub project: String,
-    /// The session's name.
-    pub session: String,
-    /// What is said of destinations.
-    pub policy: Arc<Policy>,
-    pub(super) judge: Arc<dyn Judge>,
+    project: String,
+    session: String,
     pub(super) installation: Arc<Installation>,
-    pub(super) upstreams: Upstreams,
+    terms: RwLock<Arc<Terms>>,
+    places: Arc<Semaphore>,
+}
+
+/// What holds for a session's requests until it is changed.
+pub(super) struct Terms {
+    pub policy: Arc<Policy>,
+    pub judge: Arc<dyn Judge>,
+    /// Connections that are the session's own: what one session does to a connection, another never meets.
+    pub upstreams: Upstreams,
+    /// Cancelled when these terms hold no longer: what nobody looks into is ended then.
+    pub over: CancellationToken,
 }
 
 impl fmt::Debug for Caller {
@@ -65,17 +76,35 @@ impl fmt::Debug for Caller {
 }
 
 impl Caller {
-    /// A session with connections to its upstreams that are its own: what one session does to a connection, another
-    /// never meets.
+    /// A session and its terms.
     pub fn new(
         installation: Arc<Installation>,
         (project, session): (String, String),
         policy: Policy,
         judge: Arc<dyn Judge>,
     ) -> Result<Self, Error> {
-        let policy = Arc::new(policy);
-        let upstreams = Upstreams::new(&installation, Arc::clone(&policy))?;
-        Ok(Self { project, session, policy, judge, installation, upstreams })
+        let terms = RwLock::new(terms(&installation, policy, judge)?);
+        let places = Arc::new(Semaphore::new(MOST));
+        Ok(Self { project, session, installation, terms, places })
+    }
+
+    /// Has other terms hold from the next request on. Answers under way are finished; tunnels and `WebSocket`s end, and
+    /// are judged anew when they are opened again.
+    pub fn change(&self, policy: Policy, judge: Arc<dyn Judge>) -> Result<(), Error> {
+        let new = terms(&self.installation, policy, judge)?;
+        let old = std::mem::replace(&mut *self.terms.write().unwrap_or_else(PoisonError::into_inner), new);
+        old.over.cancel();
+        Ok(())
+    }
+
+    /// The terms that hold now.
+    pub(super) fn terms(&self) -> Arc<Terms> {
+        Arc::clone(&self.terms.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// A place for one more request, if the session has not too many under way.
+    pub(super) fn place(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.places).try_acquire_owned().ok()
     }
 
     /// Begins a line of the log.
@@ -90,4 +119,10 @@ impl Caller {
         };
         Entry::begin(Arc::clone(&self.installation.audit), line)
     }
+}
+
+fn terms(installation: &Installation, policy: Policy, judge: Arc<dyn Judge>) -> Result<Arc<Terms>, Error> {
+    let policy = Arc::new(policy);
+    let upstreams = Upstreams::new(installation, Arc::clone(&policy))?;
+    Ok(Arc::new(Terms { policy, judge, upstreams, over: CancellationToken::new() }))
 }

@@ -3,7 +3,7 @@
 use super::agree::{Place, check};
 use super::audit::Entry;
 use super::body::{self, Body, refuse};
-use super::caller::Caller;
+use super::caller::{Caller, Terms};
 use super::headers::{self, onward, strip};
 use super::judge::{Asked, Injection, Observer, Refusal, Verdict};
 use super::refusal::{unanswered, unreached};
@@ -11,7 +11,7 @@ use super::serve::Next;
 use super::websocket;
 use hyper::body::Incoming;
 use hyper::http::request::Parts;
-use hyper::{Request, Response, StatusCode};
+use hyper::{Method, Request, Response, StatusCode};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -43,15 +43,23 @@ pub(super) async fn pass(
     mut entry: Entry,
     next: &Next,
 ) -> Response<Body> {
+    entry.place = caller.place();
+    if entry.place.is_none() {
+        return refuse(&mut entry, crowded());
+    }
+    if request.method() == Method::TRACE {
+        return refuse(&mut entry, no_trace());
+    }
+    let terms = caller.terms();
     let (mut parts, body) = request.into_parts();
     let asked = asked(place, &parts);
-    let injection = match caller.judge.judge(&asked) {
-        Verdict::Pass => None,
+    let injection = match terms.judge.judge(&asked) {
+        Verdict::Pass | Verdict::Tunnel => None,
         Verdict::Inject(injection) => Some(injection),
         Verdict::Refuse(refusal) => return refuse(&mut entry, refusal),
     };
-    let observer = caller.judge.observe(&asked);
-    let model = caller.policy.host(&place.host).is_some_and(|host| host.model);
+    let observer = terms.judge.observe(&asked);
+    let model = terms.policy.host(&place.host).is_some_and(|host| host.model);
     let websocket = headers::wants_websocket(&parts);
     if websocket && model {
         return refuse(&mut entry, no_websocket());
@@ -70,20 +78,20 @@ pub(super) async fn pass(
     }
     let request = Request::from_parts(parts, body);
     if websocket {
-        return websocket::open(request, place, caller, entry, next).await;
+        return websocket::open(request, place, &terms, entry, next).await;
     }
-    send(request, caller, entry, observer).await
+    send(request, &terms, entry, observer).await
 }
 
 async fn send(
     request: Request<Incoming>,
-    caller: &Caller,
+    terms: &Terms,
     mut entry: Entry,
     observer: Option<Arc<dyn Observer>>,
 ) -> Response<Body> {
     let bytes_in = entry.bytes_in.clone();
     let request = request.map(|body| body::sent(body, bytes_in, observer.clone()));
-    match tokio::time::timeout(THOUGHT, caller.upstreams.send(request)).await {
+    match tokio::time::timeout(THOUGHT, terms.upstreams.send(request)).await {
         Ok(Ok(response)) if !response.status().is_informational() => back(response, entry, observer),
         Ok(Ok(_)) => {
             let refusal = unanswered(&entry.line.host, "switched to what was not asked for");
@@ -141,6 +149,20 @@ fn inject(parts: &mut Parts, injection: Injection, entry: &mut Entry) {
     }
     entry.line.decision = "inject";
     entry.line.credential = Some(injection.credential);
+}
+
+/// Its answer is the request as it arrived, with all that was set on the way.
+fn no_trace() -> Refusal {
+    let words = "clauderon: TRACE is not passed on: it would show what the proxy has set\n";
+    Refusal::plain(StatusCode::METHOD_NOT_ALLOWED, "TRACE shows what was set on the way", words)
+}
+
+fn crowded() -> Refusal {
+    Refusal::plain(
+        StatusCode::TOO_MANY_REQUESTS,
+        "too many requests at once",
+        "clauderon: this session has too many requests under way: let some end first\n",
+    )
 }
 
 fn no_websocket() -> Refusal {

@@ -68,22 +68,20 @@ async fn connect(
     };
     entry.line.host.clone_from(&place.host);
     entry.line.port = place.port;
-    if let Verdict::Refuse(refusal) = caller.judge.judge(&asked(&place, &parts)) {
-        return refuse(&mut entry, refusal);
+    let terms = caller.terms();
+    let opened = match terms.judge.judge(&asked(&place, &parts)) {
+        Verdict::Refuse(refusal) => return refuse(&mut entry, refusal),
+        Verdict::Tunnel => {
+            entry.line.decision = "tunnel";
+            terms.upstreams.dial(&place).await.map(Some)
+        }
+        Verdict::Pass | Verdict::Inject(_) => terms.upstreams.permit(&place).await.map(|()| None),
+    };
+    match opened {
+        Ok(Some(upstream)) => next.set(tunnel(upgraded, upstream, entry, (stop, terms.over.clone())).boxed()),
+        Ok(None) => next.set(intercept(upgraded, place, caller, entry, stop).boxed()),
+        Err(error) => return refuse(&mut entry, undialled(&place.host, &error)),
     }
-    if caller.policy.host(&place.host).is_some_and(|host| host.tunnel) {
-        entry.line.decision = "tunnel";
-        let upstream = match caller.upstreams.dial(&place).await {
-            Ok(upstream) => upstream,
-            Err(error) => return refuse(&mut entry, undialled(&place.host, &error)),
-        };
-        next.set(tunnel(upgraded, upstream, entry, stop).boxed());
-        return Response::new(empty());
-    }
-    if let Err(error) = caller.upstreams.permit(&place).await {
-        return refuse(&mut entry, undialled(&place.host, &error));
-    }
-    next.set(intercept(upgraded, place, caller, entry, stop).boxed());
     Response::new(empty())
 }
 

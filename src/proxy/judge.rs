@@ -28,6 +28,8 @@ pub struct Asked<'a> {
 pub enum Verdict {
     /// Let it pass as it is.
     Pass,
+    /// Let what follows a CONNECT pass unread. Said of another request, let it pass.
+    Tunnel,
     /// Let it pass with these headers set.
     Inject(Injection),
     /// Answer instead of the destination.
@@ -63,7 +65,7 @@ impl Refusal {
     }
 }
 
-/// Sees one exchange go by. It is dropped when the exchange is over.
+/// Sees one exchange go by. It is dropped when the exchange is over. What follows a granted `WebSocket` is not shown.
 pub trait Observer: Send + Sync {
     /// The answer's head, as the destination sent it.
     fn answered(&self, status: StatusCode, headers: &HeaderMap) {

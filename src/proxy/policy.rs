@@ -9,7 +9,7 @@ pub const MODEL_HOSTS: [&str; 3] = ["api.anthropic.com", "api.openai.com", "chat
 /// What is said of destinations.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Policy {
-    /// By name, address or pattern, in lower case.
+    /// By name or address, in lower case; `*.example` is every name below `example`, and `*` any.
     pub hosts: BTreeMap<String, Host>,
 }
 
@@ -20,18 +20,21 @@ pub struct Host {
     pub address: Option<String>,
     /// Certificates, as PEM, that are believed beside the system's.
     pub authority: Option<String>,
-    /// Its bytes are carried unread.
-    pub tunnel: bool,
-    /// A model answers there: WebSockets are declined, and answers asked for uncompressed.
+    /// A model answers there: a `WebSocket` is declined, and answers asked for uncompressed.
     pub model: bool,
 }
 
 impl Policy {
     /// What is said of a destination: by its name, else by the longest pattern that fits.
     pub fn host(&self, name: &str) -> Option<&Host> {
+        self.find(name).map(|(_, host)| host)
+    }
+
+    /// The same, with the name or pattern that says it.
+    pub fn find(&self, name: &str) -> Option<(&str, &Host)> {
         let patterns = name.match_indices('.').map(|(at, _)| format!("*{}", &name[at..]));
-        let names = std::iter::once(name.to_owned()).chain(patterns).chain(["*".to_owned()]);
-        names.into_iter().find_map(|name| self.hosts.get(&name))
+        let mut names = std::iter::once(name.to_owned()).chain(patterns).chain(["*".to_owned()]);
+        names.find_map(|name| self.hosts.get_key_value(&name)).map(|(name, host)| (name.as_str(), host))
     }
 
     /// With the hosts of the agents' models known as such.
@@ -193,21 +196,27 @@ mod tests {
             hosts: BTreeMap::from([
                 ("a.example".to_owned(), address("127.0.0.1:8443")),
                 ("b.example".to_owned(), Host::default()),
+                ("*.c.example".to_owned(), address("10.0.0.1:1")),
+                ("*.d.c.example".to_owned(), address("10.0.0.2:2")),
             ]),
         };
         let named = Decision::Named { address: "127.0.0.1:8443".to_owned() };
         assert_eq!(decide("a.example", 443, &policy), named);
-        for host in ["b.example", "x.a.example"] {
+        for host in ["b.example", "x.a.example", "d.example", "xc.example"] {
             assert_eq!(decide(host, 443, &policy), Decision::Resolve { host: host.to_owned(), port: 443 });
+        }
+        for (host, address) in [("x.c.example", "10.0.0.1:1"), ("x.d.c.example", "10.0.0.2:2")] {
+            let named = Decision::Named { address: address.to_owned() };
+            assert_eq!(decide(host, 443, &policy), named, "{host}");
         }
     }
 
     #[test]
     fn a_model_named_in_the_manifest_keeps_its_address() {
         let named = Host { address: Some("127.0.0.1:1".to_owned()), ..Host::default() };
-        let policy = Policy { hosts: BTreeMap::from([("chatgpt.com".to_owned(), named.clone())]) };
+        let policy = Policy { hosts: BTreeMap::from([("*.com".to_owned(), named.clone())]) };
         let policy = policy.with_models();
         assert_eq!(policy.host("chatgpt.com"), Some(&Host { model: true, ..named }));
-        assert!(policy.host("api.anthropic.com").unwrap().model);
+        assert!(policy.host("api.anthropic.com").unwrap().model && !policy.host("x.com").unwrap().model);
     }
 }

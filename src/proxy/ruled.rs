@@ -23,7 +23,8 @@ impl Judge for Ruled {
     fn judge(&self, asked: &Asked<'_>) -> Verdict {
         let Asked { host, path, query, .. } = *asked;
         match self.rules.rule(&Request { host, method: asked.method.as_str(), path, query }) {
-            Ruling::Pass | Ruling::Tunnel => Verdict::Pass,
+            Ruling::Pass => Verdict::Pass,
+            Ruling::Tunnel => Verdict::Tunnel,
             Ruling::Refuse(broken) => Verdict::Refuse(refusal(asked, &broken)),
         }
     }

@@ -1,9 +1,9 @@
-//! WebSockets: a connection of their own to the upstream, whose own answer decides; then bytes both ways, unread.
+//! `WebSocket`: a connection of its own to the upstream, whose own answer decides; then bytes both ways, unread.
 
 use super::agree::Place;
 use super::audit::Entry;
 use super::body::{self, Body, refuse};
-use super::caller::Caller;
+use super::caller::Terms;
 use super::exchange::{THOUGHT, back, late};
 use super::headers::{is_websocket, strip, websocket};
 use super::refusal::{unanswered, undialled, unreached};
@@ -15,23 +15,24 @@ use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
+use tokio_util::sync::CancellationToken;
 
 /// Asks an upstream for a WebSocket and passes on what it says.
 pub(super) async fn open(
     mut request: Request<Incoming>,
     place: &Place,
-    caller: &Caller,
+    terms: &Terms,
     mut entry: Entry,
     next: &Next,
 ) -> Response<Body> {
     let inside = hyper::upgrade::on(&mut request);
-    let wire = match caller.upstreams.open(place).await {
+    let wire = match terms.upstreams.open(place).await {
         Ok(wire) => wire,
         Err(error) => return refuse(&mut entry, undialled(&place.host, &error)),
     };
     match tokio::time::timeout(THOUGHT, ask(request, place, wire, &entry)).await {
         Ok(Ok(response)) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
-            switch(response, inside, entry, next)
+            switch(response, inside, entry, terms.over.clone(), next)
         }
         Ok(Ok(response)) => back(response, entry, None),
         Ok(Err(error)) => refuse(&mut entry, unreached(&place.host, &error)),
@@ -71,6 +72,7 @@ fn switch(
     mut response: Response<Incoming>,
     inside: OnUpgrade,
     mut entry: Entry,
+    over: CancellationToken,
     next: &Next,
 ) -> Response<Body> {
     if !is_websocket(response.headers()) {
@@ -79,16 +81,19 @@ fn switch(
     }
     let outside = hyper::upgrade::on(&mut response);
     entry.line.status = StatusCode::SWITCHING_PROTOCOLS.as_u16();
-    next.set(converse(inside, outside, entry).boxed());
+    next.set(converse(inside, outside, entry, over).boxed());
     let (mut parts, _) = response.into_parts();
     strip(&mut parts.headers);
     websocket(&mut parts.headers);
     Response::from_parts(parts, body::empty())
 }
 
-async fn converse(inside: OnUpgrade, outside: OnUpgrade, mut entry: Entry) {
+async fn converse(inside: OnUpgrade, outside: OnUpgrade, mut entry: Entry, over: CancellationToken) {
     entry.line.reason = match tokio::try_join!(inside, outside) {
-        Ok((inside, outside)) => carry(TokioIo::new(inside), TokioIo::new(outside), &entry).await.err(),
+        Ok((inside, outside)) => tokio::select! {
+            carried = carry(TokioIo::new(inside), TokioIo::new(outside), &entry) => carried.err(),
+            () = over.cancelled() => Some("the rules were changed".to_owned()),
+        },
         Err(error) => Some(error.to_string()),
     };
 }

@@ -78,6 +78,20 @@ async fn a_container_that_vanishes_leaves_no_upstream_open_and_a_line() {
 }
 
 #[tokio::test]
+async fn a_tunnel_ends_when_the_rules_are_changed() {
+    let (listener, address) = upstream().await;
+    let proxy = Proxy::naming([("model.example", address)]);
+    let mut client = proxy.connect();
+    client.write_all(CONNECT.as_bytes()).await.unwrap();
+    head(&mut client).await;
+    let (mut server, _) = listener.accept().await.unwrap();
+    let open = std::sync::Arc::new(clauderon::proxy::judge::Open);
+    proxy.caller.change(clauderon::proxy::policy::Policy::default(), open).unwrap();
+    assert_eq!(rest(&mut server).await, "");
+    assert_eq!(proxy.lines(1).await[0]["reason"], "the rules were changed");
+}
+
+#[tokio::test]
 async fn a_connect_with_a_body_is_refused() {
     let (listener, address) = upstream().await;
     let proxy = Proxy::naming([("model.example", address)]);

@@ -4,7 +4,7 @@ use clauderon::home::Home;
 use clauderon::proxy::audit::Audit;
 use clauderon::proxy::ca;
 use clauderon::proxy::caller::{Caller, Installation};
-use clauderon::proxy::judge::{Judge, Open};
+use clauderon::proxy::judge::{Asked, Judge, Verdict};
 use clauderon::proxy::policy::{Host, Policy};
 use std::net::SocketAddr;
 use std::path::Path;
@@ -19,9 +19,18 @@ pub fn installation(directory: &Path) -> (Installation, String) {
     (Installation::new(audit, authority, rustls::RootCertStore::empty()).unwrap(), certificate)
 }
 
-/// The session `login` of the project `shop`.
-pub fn caller(installation: Arc<Installation>, policy: Policy) -> Arc<Caller> {
-    judged(installation, policy, Arc::new(Open))
+/// Carries everything unread that comes by CONNECT.
+struct Carrying;
+
+impl Judge for Carrying {
+    fn judge(&self, _: &Asked<'_>) -> Verdict {
+        Verdict::Tunnel
+    }
+}
+
+/// The session `login` of the project `shop`, for which everything that comes by CONNECT is carried unread.
+pub fn carried(installation: Arc<Installation>, policy: Policy) -> Arc<Caller> {
+    judged(installation, policy, Arc::new(Carrying))
 }
 
 /// The same with a policy of the test's own.
@@ -30,7 +39,7 @@ pub fn judged(installation: Arc<Installation>, policy: Policy, judge: Arc<dyn Ju
     Arc::new(Caller::new(installation, names, policy, judge).unwrap())
 }
 
-/// A host that is dialled at an address and carried unread.
-pub fn tunnelled(address: SocketAddr) -> Host {
-    Host { address: Some(address.to_string()), tunnel: true, ..Host::default() }
+/// A host that is dialled at an address.
+pub fn named(address: SocketAddr) -> Host {
+    Host { address: Some(address.to_string()), ..Host::default() }
 }

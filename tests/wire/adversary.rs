@@ -48,13 +48,13 @@ fn tls(wire: &Wire, server_name: bool) -> TlsConnector {
     TlsConnector::from(Arc::new(config))
 }
 
-async fn shake(wire: &Wire, connect: &str, name: &'static str) -> TlsStream<TcpStream> {
+pub async fn shake(wire: &Wire, connect: &str, name: &'static str) -> TlsStream<TcpStream> {
     let stream = wire.connect(connect).await;
     tls(wire, true).connect(ServerName::try_from(name).unwrap(), stream).await.unwrap()
 }
 
 /// Says this on a connection and answers all that comes back.
-async fn say(mut stream: impl AsyncReadExt + AsyncWriteExt + Unpin, bytes: &[u8]) -> String {
+pub async fn say(mut stream: impl AsyncReadExt + AsyncWriteExt + Unpin, bytes: &[u8]) -> String {
     stream.write_all(bytes).await.unwrap();
     let mut answer = Vec::new();
     // What was read before a connection is reset counts.
@@ -65,17 +65,10 @@ async fn say(mut stream: impl AsyncReadExt + AsyncWriteExt + Unpin, bytes: &[u8]
 #[tokio::test(flavor = "multi_thread")]
 async fn tls_for_one_host_inside_a_connect_to_another_is_misdirected() {
     let (wire, upstream, _) = seen().await;
-    for (connect, name) in [
-        ("api.example:443", "other.example"),
-        ("api.example:443", "evil.example"),
-        ("127.0.0.1:443", "api.example"),
-    ] {
-        if connect.starts_with("127") {
-            continue;
-        }
+    for name in ["other.example", "evil.example"] {
         for host in ["api.example", name] {
             let request = format!("GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
-            let answer = say(shake(&wire, connect, name).await, request.as_bytes()).await;
+            let answer = say(shake(&wire, "api.example:443", name).await, request.as_bytes()).await;
             assert!(answer.starts_with("HTTP/1.1 421 ") && answer.contains(name), "{answer}");
         }
     }
@@ -195,9 +188,9 @@ async fn plain_http_in_a_connect_stays_plain_and_is_read() {
 }
 
 /// A pipe into a connection that gives one byte at a time.
-async fn crumbs(mut from: tokio::io::DuplexStream, to: TcpStream) {
+async fn crumbs(from: tokio::io::DuplexStream, to: TcpStream) {
     let (mut reading, mut writing) = to.into_split();
-    let (mut inside, mut outside) = tokio::io::split(from_mut(&mut from));
+    let (mut inside, mut outside) = tokio::io::split(from);
     let slowly = async {
         let mut byte = [0];
         while inside.read_exact(&mut byte).await.is_ok() {
@@ -208,10 +201,6 @@ async fn crumbs(mut from: tokio::io::DuplexStream, to: TcpStream) {
         }
     };
     tokio::join!(slowly, tokio::io::copy(&mut reading, &mut outside)).1.ok();
-}
-
-fn from_mut(stream: &mut tokio::io::DuplexStream) -> &mut tokio::io::DuplexStream {
-    stream
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -258,7 +247,8 @@ async fn a_name_that_leads_to_this_machine_the_second_time_is_not_dialled() {
     let mut setting = setting;
     // The first, public, answer is only looked at: nothing is dialled before a request comes.
     let addresses = vec!["203.0.114.1:443".parse().unwrap(), upstream.address];
-    setting.installation.resolver = Arc::new(Rebinding(addresses, AtomicUsize::new(0)));
+    let installation = Arc::get_mut(&mut setting.installation).unwrap();
+    installation.resolver = Arc::new(Rebinding(addresses, AtomicUsize::new(0)));
     let wire = setting.start().await;
     let got = wire.curl(&["-w", "%{http_code}", "https://api.example/"]).await;
     assert!(got.ends_with("403") && got.contains("loopback"), "{got}");

@@ -1,12 +1,16 @@
 //! The seam between the wire and the policies.
 
-use super::upstream::{serve, whole};
+use super::upstream::{made, serve, whole};
 use super::{SOON, Setting};
+use bytes::Bytes;
 use clauderon::proxy::judge::{Asked, Injection, Judge, Observer, Refusal, Verdict};
+use clauderon::proxy::policy::Policy;
 use http_body_util::BodyExt;
+use hyper::body::Frame;
 use hyper::header::{AUTHORIZATION, HeaderMap};
 use hyper::{Response, StatusCode};
 use std::sync::{Arc, Mutex};
+use tokio::io::AsyncReadExt;
 use tokio::time::timeout;
 
 /// Lends a credential to one path, refuses another, and writes down what it sees.
@@ -98,16 +102,56 @@ async fn a_policy_sees_every_request_lends_refuses_and_watches() {
     let got = wire.curl(&["-w", "%{http_code}", "https://api.example/refused"]).await;
     assert_eq!(got, "read-only\n403");
     assert_eq!(wire.curl(&["https://api.example/else"]).await, "none");
+    // TRACE would show what was lent.
+    let got = wire.curl(&["-X", "TRACE", "-w", "%{http_code}", "https://api.example/lent"]).await;
+    assert!(got.ends_with("405") && !got.contains("real"), "{got}");
     let refused =
         wire.command("curl").args(["-sS", "-m", "20", "https://other.example/"]).output().await.unwrap();
     assert!(String::from_utf8_lossy(&refused.stderr).contains("403"), "a host is refused at CONNECT");
-    let lines = wire.lines(4).await;
+    let lines = wire.lines(5).await;
     assert_eq!((&lines[0]["decision"], &lines[0]["credential"]), (&"inject".into(), &"key".into()));
     assert_eq!(
         (&lines[1]["decision"], &lines[1]["reason"]),
         (&"deny".into(), &"`access` is read-only".into())
     );
-    assert_eq!((&lines[3]["decision"], &lines[3]["method"]), (&"deny".into(), &"CONNECT".into()));
+    assert_eq!((&lines[4]["decision"], &lines[4]["method"]), (&"deny".into(), &"CONNECT".into()));
     let log = std::fs::read_to_string(wire.path("audit.jsonl")).unwrap();
     assert!(!log.contains("real") && !log.contains("placeholder"), "{log}");
+}
+
+/// Refuses everything.
+struct Closed;
+
+impl Judge for Closed {
+    fn judge(&self, _: &Asked<'_>) -> Verdict {
+        Verdict::Refuse(Refusal::plain(StatusCode::FORBIDDEN, "closed", "closed now\n"))
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn other_rules_hold_from_the_next_request_on_and_what_is_under_way_is_finished() {
+    let setting = Setting::new();
+    let (sender, body) = made();
+    let body = Arc::new(Mutex::new(Some(body)));
+    let upstream = serve(&setting.identity, &["h2"], move |_| {
+        let body = body.lock().unwrap().take().unwrap_or_else(|| whole("again"));
+        async { Response::new(body) }
+    });
+    let upstream = upstream.await;
+    let wire = setting.host("api.example", upstream.address).start().await;
+    // Two requests, one after the other, on one connection.
+    let mut curl = wire.command("curl");
+    curl.args(["-sSN", "-m", "50", "https://api.example/first", "https://api.example/second"]);
+    let mut child = curl.stdout(std::process::Stdio::piped()).spawn().unwrap();
+    let mut output = child.stdout.take().unwrap();
+    sender.send(Frame::data(Bytes::from("begun "))).await.unwrap();
+    let mut begun = [0; 6];
+    timeout(SOON, output.read_exact(&mut begun)).await.unwrap().unwrap();
+    wire.caller.change(Policy::default(), Arc::new(Closed)).unwrap();
+    sender.send(Frame::data(Bytes::from("finished "))).await.unwrap();
+    drop(sender);
+    let mut rest = String::new();
+    timeout(SOON, output.read_to_string(&mut rest)).await.unwrap().unwrap();
+    assert_eq!(rest, "finished closed now\n");
+    assert_eq!(upstream.connections(), 1);
 }

@@ -1,6 +1,7 @@
 //! Bodies flow both ways while they are made; what ends ends in order.
 
-use super::upstream::{made, serve};
+use super::adversary::{say, shake};
+use super::upstream::{made, serve, whole};
 use super::{SOON, Setting, Wire, server};
 use bytes::Bytes;
 use http_body_util::BodyExt;
@@ -67,11 +68,11 @@ async fn a_request_is_passed_on_while_it_is_made() {
         let heard = heard.clone();
         async move {
             while let Some(Ok(frame)) = request.frame().await {
-                if let Ok(chunk) = frame.into_data() {
+                if let Some(chunk) = frame.into_data().ok().filter(|chunk| !chunk.is_empty()) {
                     heard.send(chunk).await.unwrap();
                 }
             }
-            Response::new(super::upstream::whole("all of it"))
+            Response::new(whole("all of it"))
         }
     });
     let upstream = upstream.await;
@@ -103,6 +104,39 @@ async fn a_request_is_passed_on_while_it_is_made() {
         child.stdout.take().unwrap().read_to_string(&mut answer).await.unwrap();
         assert_eq!(answer, "all of it");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_requests_trailers_reach_the_upstream() {
+    for protocols in [["http/1.1"], ["h2"]] {
+        let setting = Setting::new();
+        let upstream = serve(&setting.identity, &protocols, |request| async {
+            let collected = request.into_body().collect().await.unwrap();
+            let sum = collected.trailers().map_or("none".to_owned(), |it| format!("{:?}", it.get("x-sum")));
+            Response::new(whole(sum))
+        });
+        let upstream = upstream.await;
+        let wire = setting.host("api.example", upstream.address).start().await;
+        let request = b"POST / HTTP/1.1\r\nHost: api.example\r\nConnection: close\r\nTrailer: x-sum\r\n\
+                        Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nX-Sum: 5\r\n\r\n";
+        let answer = say(shake(&wire, "api.example:443", "api.example").await, request).await;
+        assert!(answer.contains("Some(\"5\")"), "{protocols:?}: {answer}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn at_the_end_a_connection_that_rests_is_closed_at_once() {
+    let setting = Setting::new();
+    let upstream = serve(&setting.identity, &["h2"], |_| async { Response::new(whole("answered")) }).await;
+    let wire = setting.host("api.example", upstream.address).start().await;
+    let mut stream = shake(&wire, "api.example:443", "api.example").await;
+    stream.write_all(b"GET / HTTP/1.1\r\nHost: api.example\r\n\r\n").await.unwrap();
+    let mut text = Vec::new();
+    while !text.ends_with(b"answered") {
+        assert!(timeout(SOON, stream.read_buf(&mut text)).await.unwrap().unwrap() > 0);
+    }
+    wire.stop.cancel();
+    assert_eq!(timeout(Duration::from_secs(1), stream.read_buf(&mut text)).await.unwrap().unwrap(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
