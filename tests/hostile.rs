@@ -124,12 +124,15 @@ fn a_manifest_that_may_not_be_read_is_refused() {
     assert!(seen.said.contains("could not read") && seen.said.contains("ermission denied"), "{}", seen.said);
 }
 
-/// Root may read everything: the program is run as somebody else, from a place that everybody can reach.
+/// Root may read everything: the program is run as somebody else, from a place that everybody can reach. Another
+/// process copies it there: what this one writes may be open in a test beside it, and is then busy.
 fn as_nobody(file: &Path) -> Seen {
     let directory = file.parent().unwrap();
     std::fs::set_permissions(directory, PermissionsExt::from_mode(0o755)).unwrap();
     let program = directory.join("clauderon");
-    std::fs::copy(env!("CARGO_BIN_EXE_clauderon"), &program).unwrap();
+    let copied =
+        Command::new("cp").args([env!("CARGO_BIN_EXE_clauderon").as_ref(), program.as_os_str()]).status();
+    assert!(copied.unwrap().success());
     let output = std::os::unix::process::CommandExt::uid(
         Command::new(&program).args(["-f".as_ref(), file.as_os_str(), "validate".as_ref()]),
         65534,

@@ -294,6 +294,8 @@ fn volumes_are_the_same_to_the_schema_and_to_validate() {
     let schema = validator(&schema());
     let outcome = runner(MANIFESTS).run(&volumes(), |volume| {
         let manifest = json!({"volumes": [volume]});
+        // To the schema a variable may become anything.
+        prop_assume!(!manifest.to_string().contains("${"));
         let words = takes(&manifest);
         if !beyond_the_schema(&words) || !schema.is_valid(&manifest) {
             prop_assert_eq!(schema.is_valid(&manifest), words.is_ok(), "{}: {:?}", manifest, words);

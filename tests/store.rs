@@ -41,7 +41,7 @@ fn all() -> Filter {
 }
 
 fn read(path: &Path) -> Vec<Event> {
-    Reader::open(path).unwrap().events(&all()).unwrap()
+    Reader::open(path).unwrap().unwrap().events(&all()).unwrap()
 }
 
 /// Stores events one after the other and closes the store.
@@ -60,7 +60,7 @@ async fn store(path: &Path, events: Vec<New>) -> Vec<i64> {
 async fn an_event_is_read_by_another_connection_as_soon_as_it_is_answered() {
     let place = Place::new();
     let (writer, _thread) = Writer::open(&place.path()).unwrap();
-    let reader = Reader::open(&place.path()).unwrap();
+    let reader = Reader::open(&place.path()).unwrap().unwrap();
     let mut took = Vec::new();
     for index in 0..50 {
         let begun = Instant::now();
@@ -98,7 +98,7 @@ async fn a_burst_from_many_callers_is_kept_whole_and_numbered_as_answered() {
     drop(writer);
     thread.join().unwrap();
     assert_eq!(read(&place.path()).len(), 1000);
-    let reader = Reader::open(&place.path()).unwrap();
+    let reader = Reader::open(&place.path()).unwrap().unwrap();
     for (id, numbers) in answered {
         let events = reader.events(&Filter { ids: Some(vec![id]), ..all() }).unwrap();
         let stored: Vec<_> = events.iter().map(|event| (event.seq, event.data.as_i64().unwrap())).collect();
@@ -113,7 +113,7 @@ async fn the_newest_of_each_session_come_oldest_first() {
     let events = [("a", "1"), ("b", "2"), ("a", "3"), ("a", "4"), ("b", "5")];
     store(&place.path(), events.map(|(id, kind)| new(id, kind, Value::Null)).to_vec()).await;
     let ids = ["a", "b", "none"].map(str::to_owned);
-    let latest = Reader::open(&place.path()).unwrap().latest(&ids, 2).unwrap();
+    let latest = Reader::open(&place.path()).unwrap().unwrap().latest(&ids, 2).unwrap();
     let kinds = |id: &str| latest[id].iter().map(|event| event.kind.clone()).collect::<Vec<_>>();
     assert_eq!((kinds("a"), kinds("b"), kinds("none")), (own(&["3", "4"]), own(&["2", "5"]), own(&[])));
 }
@@ -148,9 +148,17 @@ async fn text_of_any_kind_comes_back_as_it_was() {
     let data =
         json!({"quote": "'; DROP TABLE event; --", "nul": "a\u{0}b", "wide": "🦀", "deep": [[[1.5, null]]]});
     store(&place.path(), vec![new("a'b\u{0}", "Stop", data.clone())]).await;
-    let events = Reader::open(&place.path()).unwrap();
+    let events = Reader::open(&place.path()).unwrap().unwrap();
     let events = events.events(&Filter { ids: Some(vec!["a'b\u{0}".to_owned()]), ..all() }).unwrap();
     assert_eq!(events.iter().map(|event| &event.data).collect::<Vec<_>>(), [&data]);
+}
+
+#[test]
+fn a_store_that_is_about_to_be_made_has_no_reader_yet() {
+    let place = Place::new();
+    assert!(Reader::open(&place.path()).unwrap().is_none());
+    clauderon::fs::replace(&place.path(), b"", 0o600).unwrap();
+    assert!(Reader::open(&place.path()).unwrap().is_none());
 }
 
 #[test]

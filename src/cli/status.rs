@@ -126,12 +126,8 @@ pub fn latest(engine: &Engine, ids: &[String]) -> Result<BTreeMap<String, Vec<Ev
 
 /// The store, where there is one yet.
 pub fn reader(engine: &Engine) -> Result<Option<Reader>, Error> {
-    let path = engine.home.database();
-    if !path.exists() {
-        return Ok(None);
-    }
-    let opened = Reader::open(&path);
-    opened.map(Some).map_err(|error| Error::failed("could not open the events").because(error))
+    let opened = Reader::open(&engine.home.database());
+    opened.map_err(|error| Error::failed("could not open the events").because(error))
 }
 
 /// Looks at the engine again.

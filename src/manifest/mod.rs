@@ -16,6 +16,7 @@ mod hosts;
 pub mod interpolate;
 pub mod layer;
 pub mod level;
+pub mod line;
 pub mod origin;
 pub mod pairs;
 pub mod parse;

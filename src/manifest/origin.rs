@@ -3,7 +3,8 @@
 use serde_json::Value;
 
 use super::layer::Layer;
-use super::parse::{Parsed, line};
+use super::line::Lines;
+use super::parse::Parsed;
 use super::project::Session;
 use super::resolved::{escaped, to_value};
 use super::spot::{Spot, volume};
@@ -11,13 +12,15 @@ use super::tree::{Kind, Node};
 
 /// The resolved manifest with a comment beside each value.
 pub fn to_yaml(parsed: &Parsed) -> String {
-    let mut write = Write { parsed, text: String::new() };
+    let lines = Lines::new(&parsed.layers, &parsed.texts, &parsed.project.root);
+    let mut write = Write { parsed, lines, text: String::new() };
     write.value(&escaped(to_value(&parsed.project)), &mut Vec::new());
     write.text
 }
 
 struct Write<'a> {
     parsed: &'a Parsed,
+    lines: Lines<'a>,
     text: String,
 }
 
@@ -67,7 +70,7 @@ impl Write<'_> {
     }
 
     /// `file:line`, or `default`.
-    fn origin(&self, path: &[String], value: &Value) -> String {
+    fn origin(&mut self, path: &[String], value: &Value) -> String {
         let layers = &self.parsed.layers;
         let spot = match path {
             [key, name, rest @ ..] if key == "sessions" => {
@@ -77,8 +80,7 @@ impl Write<'_> {
             }
             all => find(layers, &[], all, value, None),
         };
-        let Parsed { project, layers, texts } = self.parsed;
-        spot.map_or_else(|| "default".to_owned(), |spot| line(&spot, layers, texts, &project.root))
+        spot.map_or_else(|| "default".to_owned(), |spot| self.lines.at(&spot))
     }
 }
 

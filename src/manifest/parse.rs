@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use indexmap::IndexMap;
+use indexmap::map::Entry;
 
 use super::check::MAX_FOUND;
 use super::collide::branches;
@@ -12,6 +13,7 @@ use super::diagnostic::{Diagnostics, Fault, Other};
 use super::finding::Wrong;
 use super::layer::{Layer, Role, Text, World};
 use super::level::Level;
+use super::line::Lines;
 use super::project::Project;
 use super::resolve::{Broken, resolve};
 use super::settle::Surroundings;
@@ -51,7 +53,7 @@ pub fn parse_all(texts: Vec<Text>, world: &World<'_>) -> Result<Parsed, Diagnost
     let files = bounded(world.files);
     let world = &World { files: &files, ..*world };
     let mut layers: Vec<Layer> = texts.iter().map(|text| Layer::read(text, world)).collect();
-    let (project, mut faults) = build(&layers, &texts, world);
+    let (project, mut faults) = build(&mut layers, &texts, world);
     for (index, layer) in layers.iter_mut().enumerate() {
         faults.extend(layer.faults().into_iter().take(MAX_FOUND).map(|fault| (index, fault)));
     }
@@ -62,24 +64,23 @@ pub fn parse_all(texts: Vec<Text>, world: &World<'_>) -> Result<Parsed, Diagnost
 }
 
 /// Merges the layers and resolves the sessions in which nothing is wrong so far.
-fn build(layers: &[Layer], texts: &[Text], world: &World<'_>) -> (Project, Vec<(usize, Fault)>) {
+fn build(layers: &mut [Layer], texts: &[Text], world: &World<'_>) -> (Project, Vec<(usize, Fault)>) {
     let (defaults, levels) = merge(layers);
+    let layers = &*layers;
     let mut faults = Vec::new();
     let mut sessions = Vec::new();
     let mut weight = Weight::default();
-    let sound = |name: &&str| layers.iter().all(|layer| layer.is_sound(name));
-    for name in levels.keys().map(String::as_str).filter(sound) {
-        let level = levels[name].clone();
-        if level.off == Some(true) {
+    let mut lines = Lines::new(layers, texts, world.root);
+    faults.extend(nobody(layers, &levels));
+    for (name, level) in levels.into_iter().filter(|(_, level)| level.off != Some(true)) {
+        if !layers.iter().all(|layer| layer.is_sound(&name)) {
             continue;
         }
-        let (mut session, broken) = resolve(name, level.over(&defaults), world.root);
+        let (mut session, broken) = resolve(&name, level.over(&defaults), world.root);
         for (host, said) in &mut session.hosts {
-            let keys = ["proxy", "hosts", host].map(str::to_owned).to_vec();
-            let spot = found(layers, name, &[keys]);
-            said.place = spot.map(|spot| line(&spot, layers, texts, world.root)).unwrap_or_default();
+            said.place = lines.of(&name, ["proxy", "hosts", host]);
         }
-        faults.extend(broken.into_iter().map(|rule| place(rule, layers, name)));
+        faults.extend(broken.into_iter().map(|rule| place(rule, layers, &name)));
         if let Err(heavy) = weight.add(&session) {
             faults.push(at_sessions(layers, heavy));
             break;
@@ -90,7 +91,6 @@ fn build(layers: &[Layer], texts: &[Text], world: &World<'_>) -> (Project, Vec<(
         }
     }
     faults.extend(branches(&sessions).into_iter().map(|(name, rule)| place(rule, layers, &name)));
-    faults.extend(nobody(layers, &levels));
     let named = layers.iter().rev().find_map(|layer| layer.name.clone());
     let project = Project {
         name: named.unwrap_or_else(|| fitting_name(world.root)),
@@ -103,14 +103,16 @@ fn build(layers: &[Layer], texts: &[Text], world: &World<'_>) -> (Project, Vec<(
 }
 
 /// The defaults and the sessions of all layers together, the sessions in the order in which they are first named.
-fn merge(layers: &[Layer]) -> (Level, IndexMap<String, Level>) {
+fn merge(layers: &mut [Layer]) -> (Level, IndexMap<String, Level>) {
     let mut defaults = Level::default();
     let mut sessions: IndexMap<String, Level> = IndexMap::new();
     for layer in layers {
-        defaults = layer.defaults.clone().over(&defaults);
-        for (name, level) in &layer.sessions {
-            let lower = sessions.entry(name.clone()).or_default();
-            *lower = level.clone().over(lower);
+        defaults = std::mem::take(&mut layer.defaults).over(&defaults);
+        for (name, level) in std::mem::take(&mut layer.sessions) {
+            match sessions.entry(name) {
+                Entry::Occupied(mut lower) => drop(lower.insert(level.over(lower.get()))),
+                Entry::Vacant(new) => drop(new.insert(level)),
+            }
         }
     }
     if sessions.is_empty() {
@@ -135,13 +137,6 @@ fn place(rule: Broken, layers: &[Layer], session: &str) -> (usize, Fault) {
         }
     }
     (spot.layer, fault)
-}
-
-/// `file:line` of a spot, the file seen from the project.
-pub(super) fn line(spot: &Spot, layers: &[Layer], texts: &[Text], root: &Path) -> String {
-    let Text { file, text, .. } = &texts[spot.layer];
-    let line = text[..spot.named_span(layers).start].matches('\n').count() + 1;
-    format!("{}:{line}", file.strip_prefix(root).unwrap_or(file).display())
 }
 
 /// A fault where every session is turned off.

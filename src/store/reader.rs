@@ -26,11 +26,15 @@ pub struct Reader {
 const COLUMNS: &str = "seq, time, project, id, session, source, type, data";
 
 impl Reader {
-    /// Opens a store that is there.
-    pub fn open(path: &Path) -> Result<Self, Error> {
+    /// Opens a store; `None` where none is yet, or one that a daemon is about to make.
+    pub fn open(path: &Path) -> Result<Option<Self>, Error> {
+        if !path.exists() {
+            return Ok(None);
+        }
         let connection = database(path, Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY))?;
         database(path, connection.busy_timeout(std::time::Duration::from_secs(5)))?;
-        Ok(Self { connection, path: path.to_owned() })
+        let version: i64 = database(path, connection.query_row("PRAGMA user_version", [], |row| row.get(0)))?;
+        Ok((version > 0).then(|| Self { connection, path: path.to_owned() }))
     }
 
     /// Events in the order of their numbers.

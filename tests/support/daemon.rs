@@ -88,7 +88,7 @@ impl Place {
     /// What is stored of a session.
     pub fn events(&self, id: &str) -> Vec<Event> {
         let filter = Filter { ids: Some(vec![id.to_owned()]), after: 0, limit: 10_000 };
-        Reader::open(&self.home.database()).unwrap().events(&filter).unwrap()
+        Reader::open(&self.home.database()).unwrap().unwrap().events(&filter).unwrap()
     }
 
     /// One question on the control socket.
