@@ -157,7 +157,7 @@ async fn text_of_any_kind_comes_back_as_it_was() {
 fn a_store_that_is_about_to_be_made_has_no_reader_yet() {
     let place = Place::new();
     assert!(Reader::open(&place.path()).unwrap().is_none());
-    fs::replace(&place.path(), b"", 0o600).unwrap();
+    clauderon::fs::replace(&place.path(), b"", 0o600).unwrap();
     assert!(Reader::open(&place.path()).unwrap().is_none());
 }
 
