@@ -1,7 +1,7 @@
 //! The container of a real session, inspected by the engine's own client and tried from inside.
 
 use crate::support::world::{IMAGE, World, committing, docker, files_with, inspect};
-use serde_json::json;
+use serde_json::{Value, json};
 
 #[test]
 fn the_running_container_is_the_guides() {
@@ -113,6 +113,54 @@ fn a_host_is_named_under_a_running_session() {
     world.run(&["up", "--wait", "--yes"]).ok();
     assert_eq!(ask(), "404 200");
     assert_eq!(inspect(&world.container("a"))["Id"], container);
+}
+
+#[test]
+fn a_session_is_told_which_rule_refuses_it_and_where_that_stands() {
+    let world = World::with_model(&json!({"turns": [{"when": "", "steps": [{"say": "All well."}]}]}));
+    world.manifest("sessions:\n  a: {prompt: Say hello}\n");
+    let text = std::fs::read_to_string(world.root().join("clauderon.yaml")).unwrap();
+    let address = std::fs::read_to_string(world.path("address")).unwrap();
+    let host = |said: &str| {
+        format!("    ab.chatgpt.com: {{address: \"{}\", ca: model-ca.pem{said}}}\n", address.trim())
+    };
+    let rules = format!("  hosts:\n    \"*\": false\n{}", host(", access: read-only"));
+    world.write("clauderon.yaml", &text.replace("  hosts:\n", &rules));
+    let line = |key: &str| {
+        let text = std::fs::read_to_string(world.root().join("clauderon.yaml")).unwrap();
+        format!("clauderon.yaml:{}", text.lines().position(|line| line.contains(key)).unwrap() + 1)
+    };
+    world.run(&["up", "--wait", "--yes"]).ok();
+    let container = inspect(&world.container("a"))["Id"].clone();
+    let ask = |words: &str| {
+        let command = format!("curl -s -m 10 -w ' %{{http_code}}' {words}");
+        world.run(&["exec", "a", "--", "bash", "-c", &command]).stdout
+    };
+    // The model is reached whatever `*` says, and the name of another host is not even looked up.
+    world.run(&["wait", "a", "--for", "idle", "--timeout", "60s"]).ok();
+    assert!(world.hooks("a").contains(&"Stop".to_owned()));
+    let refused = ask("https://secret-in-a-name.example/x?y");
+    for word in ["secret-in-a-name.example/x", "proxy.hosts.\"*\"", &line("\"*\""), "403"] {
+        assert!(refused.contains(word), "{word}: {refused}");
+    }
+    assert_eq!(ask("-o /dev/null https://ab.chatgpt.com/nothing"), " 404");
+    let written = ask("-d x https://ab.chatgpt.com/nothing");
+    assert!(written.contains("read-only") && written.contains(&line("ab.chatgpt.com")), "{written}");
+    let json = ask("-H 'Accept: application/json' -X DELETE https://ab.chatgpt.com/nothing");
+    let json: Value = serde_json::from_str(json.trim_end_matches(" 403").trim()).unwrap();
+    assert_eq!(json["error"]["place"], line("ab.chatgpt.com"));
+    // Rules change under the running session: what is narrowed is closed at once, what is widened is open.
+    world.write(
+        "clauderon.yaml",
+        &text.replace("  hosts:\n", &format!("  hosts:\n{}", host(", paths: [/a]"))),
+    );
+    world.run(&["up", "--yes", "-d"]).ok();
+    assert_eq!(ask("-o /dev/null -d x https://ab.chatgpt.com/a"), " 404");
+    assert_eq!(ask("-o /dev/null https://ab.chatgpt.com/nothing"), " 403");
+    assert_eq!(inspect(&world.container("a"))["Id"], container);
+    let denied = std::fs::read_to_string(world.home().join("audit.jsonl")).unwrap();
+    let denied = denied.lines().filter(|line| line.contains("\"deny\""));
+    assert_eq!(denied.filter(|line| line.contains("proxy.hosts")).count(), 4);
 }
 
 #[test]
