@@ -9,11 +9,14 @@ use crate::error::Error;
 use crate::fs;
 use crate::manifest::project::{Image, Project, PullPolicy, Session};
 use crate::render::desired::{container, desired};
-use crate::render::facts::{CheckoutFacts, HostFacts, SessionFacts};
+use crate::render::facts::{CheckoutFacts, GitIdentity, HostFacts, ImageFacts, Probe, SessionFacts};
 use crate::render::spec::ContainerSpec;
-use crate::worktree::foresee::foresee;
+use crate::worktree::foresee::{Borrowed, borrowed, foresee};
 use serde::Serialize;
-use std::path::PathBuf;
+use serde::ser::{SerializeSeq, Serializer};
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::path::{Path, PathBuf};
 
 /// One session, rendered.
 #[derive(Serialize)]
@@ -29,56 +32,109 @@ struct Rendered<'a> {
 pub fn run(file: &[PathBuf], args: &Render) -> Result<Code, Error> {
     let project = context::project(file)?;
     let sessions = context::chosen(&project, &args.sessions)?;
-    let host = host::identity(&host::home()?);
-    let rendered = sessions.iter().map(|session| render(&project, session, &host));
-    let rendered = rendered.collect::<Result<Vec<_>, Error>>()?;
-    note_images(&project, &sessions, &host);
-    match args.format {
-        RenderFormat::Spec => {
-            let text = serde_json::to_string_pretty(&rendered)
-                .map_err(|error| Error::failed("the specs cannot be printed as JSON").because(error))?;
-            output::data(&format!("{text}\n"));
-        }
-        RenderFormat::Docker => {
-            note_missing(&rendered, &host);
-            output::data(&rendered.iter().map(|one| line(&one.container, one.pull)).collect::<String>());
-        }
-    }
+    let known = Known::of(&project, &sessions, host::identity(&host::home()?))?;
+    let rendered = sessions.iter().map(|session| known.render(session));
+    let text = match args.format {
+        RenderFormat::Spec => specs(rendered)?,
+        RenderFormat::Docker => lines(rendered, &known.host)?,
+    };
+    note_images(&project, &sessions, &known.host);
+    output::data(&text);
     Ok(0)
 }
 
-fn render<'a>(project: &Project, session: &'a Session, host: &HostFacts) -> Result<Rendered<'a>, Error> {
-    let reference = images::reference(project, session);
-    let image = remembered::facts(&host.home, &reference).unwrap_or_default();
-    let desired = desired(project, session, host, (&reference, &image.id));
-    let facts = SessionFacts {
-        identity: ground::identity(session),
-        probe: remembered::probe(&host.home, &image.id).unwrap_or_default(),
-        image,
-        checkout: checkout(session, host, &desired.id)?,
-        // Neither is part of a container: they are in files that it is shown.
-        token: String::new(),
-        authorities: Vec::new(),
-    };
-    let container = container(project, &desired, host, &facts);
-    // What is built has a name that no registry knows.
-    let pull = if matches!(session.image, Image::Build(_)) { PullPolicy::Never } else { session.pull_policy };
-    Ok(Rendered { session: &session.name, id: desired.id, container, pull })
+/// A session, or why it cannot be rendered.
+type One<'a> = Result<Rendered<'a>, Error>;
+
+/// The specs as an array of JSON, one session after the other: thousands of them take no more than their text.
+fn specs<'a>(rendered: impl Iterator<Item = One<'a>>) -> Result<String, Error> {
+    let unprintable =
+        |error: serde_json::Error| Error::failed("the specs cannot be printed as JSON").because(error);
+    let mut text = Vec::new();
+    let mut serializer = serde_json::Serializer::pretty(&mut text);
+    let mut array = serializer.serialize_seq(None).map_err(unprintable)?;
+    for one in rendered {
+        array.serialize_element(&one?).map_err(unprintable)?;
+    }
+    array.end().map_err(unprintable)?;
+    text.push(b'\n');
+    String::from_utf8(text).map_err(|error| Error::failed("the specs are no text").because(error))
 }
 
-fn checkout(session: &Session, host: &HostFacts, id: &str) -> Result<CheckoutFacts, Error> {
-    let directory = host.home.session(id).checkout();
-    let Some(repository) = &session.repository else {
-        return Ok(CheckoutFacts { directory, ..CheckoutFacts::default() });
-    };
-    let found = foresee(&directory, &repository.path, id, &repository.branch);
-    let found = found.map_err(|error| checkout_error(&error))?;
-    Ok(CheckoutFacts {
-        directory: found.directory,
-        borrowed: found.borrowed,
-        pinned: found.pinned,
-        read_only: found.read_only,
-    })
+fn lines<'a>(rendered: impl Iterator<Item = One<'a>>, host: &HostFacts) -> Result<String, Error> {
+    let mut text = String::new();
+    for one in rendered {
+        let one = one?;
+        note_missing(&one, host);
+        text.push_str(&line(&one.container, one.pull));
+    }
+    Ok(text)
+}
+
+/// What the sessions share, looked up once.
+struct Known<'a> {
+    project: &'a Project,
+    host: HostFacts,
+    images: BTreeMap<String, (ImageFacts, Probe)>,
+    repositories: BTreeMap<&'a Path, (Borrowed, GitIdentity)>,
+}
+
+impl<'a> Known<'a> {
+    fn of(project: &'a Project, sessions: &[&'a Session], host: HostFacts) -> Result<Self, Error> {
+        let mut repositories = BTreeMap::new();
+        for session in sessions {
+            let Some(repository) = &session.repository else { continue };
+            if let Entry::Vacant(new) = repositories.entry(repository.path.as_path()) {
+                let borrowed = borrowed(&repository.path).map_err(|error| checkout_error(&error))?;
+                new.insert((borrowed, ground::identity(session)));
+            }
+        }
+        let image = |reference: String| {
+            let image = remembered::facts(&host.home, &reference).unwrap_or_default();
+            let probe = remembered::probe(&host.home, &image.id).unwrap_or_default();
+            (reference, (image, probe))
+        };
+        let images = images::references(project, sessions).into_iter().map(image).collect();
+        Ok(Self { project, host, images, repositories })
+    }
+
+    fn render<'b>(&self, session: &'b Session) -> Result<Rendered<'b>, Error> {
+        let reference = images::reference(self.project, session);
+        let (image, probe) = self.images.get(&reference).cloned().unwrap_or_default();
+        let desired = desired(self.project, session, &self.host, (&reference, &image.id));
+        let repository = session.repository.as_ref().and_then(|it| self.repositories.get(it.path.as_path()));
+        let facts = SessionFacts {
+            identity: repository.map_or_else(|| ground::identity(session), |(_, identity)| identity.clone()),
+            probe,
+            image,
+            checkout: self.checkout(session, &desired.id)?,
+            // Neither is part of a container: they are in files that it is shown.
+            token: String::new(),
+            authorities: Vec::new(),
+        };
+        let container = container(self.project, &desired, &self.host, &facts);
+        // What is built has a name that no registry knows.
+        let pull =
+            if matches!(session.image, Image::Build(_)) { PullPolicy::Never } else { session.pull_policy };
+        Ok(Rendered { session: &session.name, id: desired.id, container, pull })
+    }
+
+    fn checkout(&self, session: &Session, id: &str) -> Result<CheckoutFacts, Error> {
+        let directory = self.host.home.session(id).checkout();
+        let borrowed =
+            session.repository.as_ref().and_then(|it| Some((it, self.repositories.get(it.path.as_path())?)));
+        let Some((repository, (borrowed, _))) = borrowed else {
+            return Ok(CheckoutFacts { directory, ..CheckoutFacts::default() });
+        };
+        let found = foresee(&directory, borrowed, id, &repository.branch);
+        let found = found.map_err(|error| checkout_error(&error))?;
+        Ok(CheckoutFacts {
+            directory: found.directory,
+            borrowed: found.borrowed,
+            pinned: found.pinned,
+            read_only: found.read_only,
+        })
+    }
 }
 
 /// Says of which images nothing is known, once each.
@@ -92,15 +148,13 @@ fn note_images(project: &Project, sessions: &[&Session], host: &HostFacts) {
     }
 }
 
-/// Says which sessions have nothing to mount yet.
-fn note_missing(rendered: &[Rendered<'_>], host: &HostFacts) {
-    for one in rendered {
-        let home = host.home.session(&one.id);
-        if !(fs::exists(&home.run()) && fs::exists(&home.checkout())) {
-            let name = one.session;
-            output::say(&format!(
-                "note: `clauderon up {name}` makes what `{name}` mounts; before it the line fails"
-            ));
-        }
+/// Says that a session has nothing to mount yet.
+fn note_missing(one: &Rendered<'_>, host: &HostFacts) {
+    let home = host.home.session(&one.id);
+    if !(fs::exists(&home.run()) && fs::exists(&home.checkout())) {
+        let name = one.session;
+        output::say(&format!(
+            "note: `clauderon up {name}` makes what `{name}` mounts; before it the line fails"
+        ));
     }
 }

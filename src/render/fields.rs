@@ -54,8 +54,12 @@ pub fn fields(session: &Session, image_id: &str) -> Fields {
 /// field but the image's content, which only the engine knows.
 pub fn spec_hash(fields: &Fields, reference: &str) -> String {
     let known = fields.iter().filter(|(name, _)| *name != IMAGE);
-    let text: String = known.map(|(name, value)| format!("{name}\0{value}\0")).collect();
-    format!("v{VERSION}:{}", short_hash(&format!("{text}{IMAGE}\0{reference}\0")))
+    let known = known.map(|(name, value)| (name.as_str(), value.as_str()));
+    let mut text = String::with_capacity(1024);
+    for part in known.chain([(IMAGE, reference)]).flat_map(|(name, value)| [name, "\0", value, "\0"]) {
+        text.push_str(part);
+    }
+    format!("v{VERSION}:{}", short_hash(&text))
 }
 
 /// Long values are told apart by their hash: a label is no place for a document.

@@ -42,11 +42,9 @@ fn derived(parts: &[&str]) -> String {
 
 /// The first twelve hexadecimal digits of a text's SHA-256.
 pub fn short_hash(text: &str) -> String {
-    use std::fmt::Write;
-    Sha256::digest(text.as_bytes()).iter().take(6).fold(String::new(), |mut hex, byte| {
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
+    let digit = |half: u8| char::from_digit(half.into(), 16).unwrap_or('0');
+    let halves = Sha256::digest(text.as_bytes()).into_iter().take(6).flat_map(|byte| [byte >> 4, byte & 15]);
+    halves.map(digit).collect()
 }
 
 #[cfg(test)]

@@ -51,10 +51,9 @@ impl Error {
     /// What a person can do about it.
     pub fn hint(&self) -> Option<&'static str> {
         match self {
-            Self::Missing { .. } => Some(
-                "create a `clauderon.yaml` at the repository's root, such as `sessions: {hello: Say hello}`, \
-                 or name one with `-f`",
-            ),
+            Self::Missing { .. } => {
+                Some("`clauderon init` writes one for this repository; or name one with `-f`")
+            }
             _ => None,
         }
     }
