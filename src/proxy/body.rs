@@ -11,6 +11,7 @@ use hyper::header::{CONTENT_TYPE, HeaderValue};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 /// A body on its way through.
 pub(super) type Body = BoxBody<Bytes, hyper::Error>;
@@ -18,6 +19,27 @@ pub(super) type Body = BoxBody<Bytes, hyper::Error>;
 /// A body of nothing.
 pub(super) fn empty() -> Body {
     whole(Bytes::new())
+}
+
+/// How much of a refused request's body is taken in, and for how long.
+const DRAINED: usize = 256 * 1024;
+const DRAIN: Duration = Duration::from_secs(2);
+
+/// Takes in what little of a body is under way before a refusal: where a connection is closed with bytes unread, the
+/// other end may lose the answer too. Seen over a Unix socket of Linux.
+pub(super) async fn drain(mut body: Incoming) {
+    let taken = async {
+        let mut left = DRAINED;
+        while let Some(Ok(frame)) = body.frame().await {
+            let length = frame.data_ref().map_or(0, Bytes::len);
+            match left.checked_sub(length) {
+                Some(rest) => left = rest,
+                None => return,
+            }
+        }
+    };
+    // Whoever takes longer may lose the answer.
+    let _ = tokio::time::timeout(DRAIN, taken).await;
 }
 
 fn whole(bytes: Bytes) -> Body {

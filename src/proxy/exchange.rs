@@ -10,6 +10,7 @@ use super::refusal::{unanswered, unreached};
 use super::serve::Next;
 use super::websocket;
 use hyper::body::Incoming;
+use hyper::header::EXPECT;
 use hyper::http::request::Parts;
 use hyper::{Method, Request, Response, StatusCode};
 use std::sync::Arc;
@@ -30,7 +31,7 @@ pub(super) async fn answer(
     entry.line.port = place.port;
     let (parts, body) = request.into_parts();
     if let Err(refusal) = check(&place, &parts) {
-        return refuse(&mut entry, refusal);
+        return turn_away(&mut entry, refusal, &parts, body).await;
     }
     pass(Request::from_parts(parts, body), &place, &caller, entry, &next).await
 }
@@ -56,7 +57,7 @@ pub(super) async fn pass(
     let injection = match terms.judge.judge(&asked) {
         Verdict::Pass | Verdict::Tunnel => None,
         Verdict::Inject(injection) => Some(injection),
-        Verdict::Refuse(refusal) => return refuse(&mut entry, refusal),
+        Verdict::Refuse(refusal) => return turn_away(&mut entry, refusal, &parts, body).await,
     };
     let observer = terms.judge.observe(&asked);
     let model = terms.policy.host(&place.host).is_some_and(|host| host.model);
@@ -81,6 +82,14 @@ pub(super) async fn pass(
         return websocket::open(request, place, &terms, entry, next).await;
     }
     send(request, &terms, entry, observer).await
+}
+
+/// Refuses a request whose body may be under way. One that waits for a word to begin gets none.
+async fn turn_away(entry: &mut Entry, refusal: Refusal, parts: &Parts, body: Incoming) -> Response<Body> {
+    if !parts.headers.contains_key(EXPECT) {
+        body::drain(body).await;
+    }
+    refuse(entry, refusal)
 }
 
 async fn send(

@@ -155,3 +155,15 @@ async fn other_rules_hold_from_the_next_request_on_and_what_is_under_way_is_fini
     assert_eq!(rest, "finished closed now\n");
     assert_eq!(upstream.connections(), 1);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_reaches_a_caller_whose_body_is_under_way() {
+    let setting = Setting::new();
+    let wire = setting.judge(Closed).start().await;
+    let body = "x".repeat(100_000);
+    for _ in 0..50 {
+        let got =
+            wire.curl(&["-H", "Expect:", "-d", &body, "-w", "%{http_code}", "https://other.example/"]).await;
+        assert!(got.ends_with("403"), "{got}");
+    }
+}
