@@ -189,6 +189,10 @@ fn looks_right(name: &str, world: &World) {
             assert_eq!(inside("api", "git branch --show-current"), "features/delivery-date\n");
             assert_eq!(inside("web", "git branch --show-current"), "clauderon/web\n");
         }
+        "strict-allowlist" => {
+            let said = inside("triage", "curl -s -m 10 https://example.org/");
+            assert!(said.contains("proxy.hosts.\"*\"") && said.contains("clauderon.yaml:"), "{said}");
+        }
         "batch-review" => {
             world.run(&["wait", "review", "--for", "exited", "--timeout", "60s"]).ok();
         }
@@ -226,4 +230,5 @@ goes_up_and_down! {
     private_host_goes_up "private-host"
     rust_goes_up "rust"
     several_repositories_go_up "several-repositories"
+    strict_allowlist_goes_up "strict-allowlist"
 }
