@@ -6,6 +6,7 @@ use super::connect::{Resolve, System};
 use super::judge::Judge;
 use super::leaf::Leaves;
 use super::policy::Policy;
+use super::trust::Trust;
 use super::upstream::Upstreams;
 use rustls::RootCertStore;
 use std::fmt;
@@ -35,6 +36,8 @@ pub struct Installation {
     pub leaves: Leaves,
     /// Whom the proxy believes.
     pub roots: RootCertStore,
+    /// How to speak TLS where a session names no authority of its own: the roots take their memory once.
+    pub(super) usual: Trust,
     /// Where names lead.
     pub resolver: Arc<dyn Resolve>,
 }
@@ -43,7 +46,8 @@ impl Installation {
     /// An installation with the system's resolver.
     pub fn new(audit: Arc<Audit>, authority: Authority, roots: RootCertStore) -> Result<Self, Error> {
         let leaves = Leaves::new(authority)?;
-        Ok(Self { audit, leaves, roots, resolver: Arc::new(System) })
+        let usual = Trust::new(roots.clone())?;
+        Ok(Self { audit, leaves, roots, usual, resolver: Arc::new(System) })
     }
 }
 

@@ -51,7 +51,7 @@ impl Upstreams {
                 trusts.insert(name.clone(), Trust::new(with(&installation.roots, pem))?);
             }
         }
-        let usual = Trust::new(installation.roots.clone())?;
+        let usual = installation.usual.clone();
         let resolver = Arc::clone(&installation.resolver);
         let places = Arc::new(Semaphore::new(MOST));
         let dialler = Arc::new(Dialler { places, policy, trusts, usual, resolver });

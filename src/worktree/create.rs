@@ -137,7 +137,7 @@ fn build(spec: &CheckoutSpec, repository: &Repository, record: &Record) -> Resul
     let tree = scratch.path().join("tree");
     git_directory(&tree, record)?;
     if record.base.is_some() {
-        files::check_out(&tree)?;
+        files::check_out(&tree, record.borrowed.first().map(PathBuf::as_path))?;
     }
     match repository.workdir() {
         Some(workdir) => copy::bring(workdir, &tree, &spec.copy)?,

@@ -27,8 +27,9 @@ const ELSEWHERE: [&str; 8] = [
     "GIT_CONFIG",
 ];
 
-/// Writes the files of HEAD.
-pub fn check_out(directory: &Path) -> Result<(), Error> {
+/// Writes the files of HEAD. All objects are still borrowed: git looks for them where they are lent from at once, and
+/// not twice in vain for each in the checkout's own store first (909 ms against 771 for 20,000 loose ones, 2026-11-24).
+pub fn check_out(directory: &Path, lender: Option<&Path>) -> Result<(), Error> {
     let mut command = Command::new("git");
     command.current_dir(directory).args(["-c", "core.hooksPath=/dev/null"]);
     // With two cores the workers cost more than they bring on small files: 428 ms against 295 for 20,000 files
@@ -40,6 +41,9 @@ pub fn check_out(directory: &Path) -> Result<(), Error> {
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).env("GIT_TERMINAL_PROMPT", "0");
     for name in ELSEWHERE {
         command.env_remove(name);
+    }
+    if let Some(objects) = lender {
+        command.env("GIT_OBJECT_DIRECTORY", objects);
     }
     match command.spawn() {
         Ok(child) => wait(child),
