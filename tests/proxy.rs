@@ -342,6 +342,39 @@ async fn a_server_cannot_turn_a_request_into_a_tunnel() {
 }
 
 #[tokio::test]
+async fn a_websocket_without_tls_is_carried_when_its_server_says_so() {
+    let listener = listen().await;
+    let proxy = Proxy::new(&[("api.example", &listener)]);
+    let (mut inside, _served) = proxy.connect();
+    let request = "GET http://api.example/chat HTTP/1.1\r\nConnection: keep-alive, Upgrade\r\n\
+                   Upgrade: websocket\r\nSec-WebSocket-Key: x\r\nSec-WebSocket-Protocol: chat\r\n\r\n";
+    inside.write_all(request.as_bytes()).await.unwrap();
+    let (mut outside, _) = listener.accept().await.unwrap();
+    let seen = read_until(&mut outside, "\r\n\r\n").await.to_ascii_lowercase();
+    for header in ["get /chat http/1.1", "host: api.example", "connection: upgrade", "upgrade: websocket"] {
+        assert!(seen.contains(&format!("{header}\r\n")), "{header}: {seen}");
+    }
+    assert!(seen.contains("sec-websocket-key: x\r\nsec-websocket-protocol: chat\r\n"), "{seen}");
+    let granted = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+                   Sec-WebSocket-Protocol: chat\r\n\r\nearly ";
+    outside.write_all(granted.as_bytes()).await.unwrap();
+    assert!(read_until(&mut inside, "early ").await.contains("sec-websocket-protocol: chat\r\n"));
+    inside.write_all(b"up").await.unwrap();
+    read_until(&mut outside, "up").await;
+    // Each half ends by itself.
+    inside.shutdown().await.unwrap();
+    assert_eq!(read_to_end(&mut outside).await, "");
+    outside.write_all(b"last").await.unwrap();
+    drop(outside);
+    assert_eq!(read_to_end(&mut inside).await, "last");
+    let line = &proxy.lines(1).await[0];
+    assert_eq!(
+        (&line["status"], &line["bytes_in"], &line["bytes_out"]),
+        (&101.into(), &2.into(), &10.into())
+    );
+}
+
+#[tokio::test]
 async fn a_caller_who_closes_his_half_is_answered() {
     let listener = listen().await;
     let proxy = Proxy::new(&[("api.example", &listener)]);

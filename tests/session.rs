@@ -33,6 +33,14 @@ fn a_claude_batch_session_works_commits_and_is_taken_away_with_nothing_lost() {
     assert_eq!(world.git(&["status", "--porcelain"]), "?? clauderon.yaml\n");
     assert_eq!(world.git(&["rev-parse", "--abbrev-ref", "HEAD"]), "main\n");
 
+    // What it said to the model was read on the way.
+    let audit = world.audit();
+    let asked = audit.iter().find(|line| line["path"] == "/v1/messages").expect("no request was read");
+    assert_eq!((&asked["host"], &asked["method"]), (&json!("api.anthropic.com"), &json!("POST")));
+    assert_eq!((&asked["decision"], &asked["status"]), (&json!("pass"), &json!(200)));
+    assert!(asked["bytes_in"].as_u64() > Some(1000) && asked["bytes_out"].as_u64() > Some(100), "{asked}");
+    assert!(audit.iter().all(|line| line["decision"] != "tunnel"), "{audit:?}");
+
     let again = world.run(&["up", "-d"]);
     assert_eq!(again.code, 0, "{again:?}");
     assert_eq!(
@@ -65,6 +73,14 @@ fn a_codex_batch_session_works_and_reports_by_its_hooks() {
         world.git(&["branch", "--list", "clauderon/c"]) != ""
     });
     assert_eq!(world.git(&["show", "clauderon/c:greeting.txt"]), "hello\n");
+    // Its WebSocket is declined by the proxy, and it posts at once.
+    let audit = world.audit();
+    let asked: Vec<&Value> = audit.iter().filter(|line| line["path"] == "/v1/responses").collect();
+    let (declined, posted): (Vec<&Value>, Vec<&Value>) =
+        asked.iter().copied().partition(|line| line["method"] == "GET");
+    assert!(!declined.is_empty() && declined.iter().all(|line| line["status"] == 426), "{asked:?}");
+    assert!(posted.iter().any(|line| line["method"] == "POST" && line["status"] == 200), "{asked:?}");
+    assert!(asked.iter().all(|line| line["host"] == "api.openai.com" && line["session"] == "c"), "{asked:?}");
 }
 
 #[test]

@@ -55,7 +55,6 @@ fn identity() -> Identity {
 /// A proxy that listens on a port, and what is around it.
 struct Wire {
     directory: tempfile::TempDir,
-    identity: Identity,
     address: SocketAddr,
     stop: CancellationToken,
 }
@@ -108,7 +107,7 @@ impl Setting {
     }
 
     async fn start(self) -> Wire {
-        let Self { directory, identity, installation, policy, judge } = self;
+        let Self { directory, installation, policy, judge, .. } = self;
         let caller = judged(Arc::new(installation), policy, judge);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -121,17 +120,13 @@ impl Setting {
                 tokio::spawn(serve(stream, Arc::clone(&caller), of_proxy.clone()));
             }
         });
-        Wire { directory, identity, address, stop }
+        Wire { directory, address, stop }
     }
 }
 
 impl Wire {
     fn path(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
-    }
-
-    fn text(&self, name: &str) -> String {
-        self.path(name).to_str().unwrap().to_owned()
     }
 
     fn url(&self) -> String {

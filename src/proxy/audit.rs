@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
+use tokio::sync::OwnedSemaphorePermit;
 
 /// The log is turned over at this size; one old one is kept.
 const LARGEST: u64 = 64 << 20;
@@ -98,6 +99,8 @@ pub struct Entry {
     pub bytes_in: Count,
     /// Bytes to the container.
     pub bytes_out: Count,
+    /// The session's place that it takes, given back at its end.
+    pub place: Option<OwnedSemaphorePermit>,
     start: Instant,
     audit: Arc<Audit>,
     dismissed: bool,
@@ -109,7 +112,7 @@ impl Entry {
         line.time = format!("{:.3}", jiff::Timestamp::now());
         line.reason = Some("the session went away".to_owned());
         let (bytes_in, bytes_out) = (Count::default(), Count::default());
-        Self { line, bytes_in, bytes_out, start: Instant::now(), audit, dismissed: false }
+        Self { line, bytes_in, bytes_out, place: None, start: Instant::now(), audit, dismissed: false }
     }
 
     /// Ends it unwritten: others tell what there is to tell.

@@ -67,13 +67,13 @@ impl hyper::body::Body for Received {
                         observer.received(chunk);
                     }
                 }
+                // A body whose length was told, or that has its trailers, is not asked for its end.
+                if frame.is_trailers() || self.body.is_end_stream() {
+                    self.entry.line.reason = None;
+                }
             }
             Some(Err(error)) => self.entry.line.reason = Some(format!("broke off: {error}")),
             None => self.entry.line.reason = None,
-        }
-        // A body whose length was told is not asked for its end.
-        if matches!(polled, Some(Ok(_))) && self.body.is_end_stream() {
-            self.entry.line.reason = None;
         }
         Poll::Ready(polled)
     }

@@ -10,6 +10,10 @@ use super::upstream::Upstreams;
 use rustls::RootCertStore;
 use std::fmt;
 use std::sync::Arc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// Requests of one session at once: their heads must not fill the memory that all sessions share.
+const MOST: usize = 512;
 
 /// A proxy that cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -53,6 +57,7 @@ pub struct Caller {
     pub(super) judge: Arc<dyn Judge>,
     pub(super) installation: Arc<Installation>,
     pub(super) upstreams: Upstreams,
+    places: Arc<Semaphore>,
 }
 
 impl fmt::Debug for Caller {
@@ -75,7 +80,13 @@ impl Caller {
     ) -> Result<Self, Error> {
         let policy = Arc::new(policy);
         let upstreams = Upstreams::new(&installation, Arc::clone(&policy))?;
-        Ok(Self { project, session, policy, judge, installation, upstreams })
+        let places = Arc::new(Semaphore::new(MOST));
+        Ok(Self { project, session, policy, judge, installation, upstreams, places })
+    }
+
+    /// A place for one more request, if the session has not too many under way.
+    pub(super) fn place(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.places).try_acquire_owned().ok()
     }
 
     /// Begins a line of the log.

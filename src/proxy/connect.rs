@@ -55,6 +55,12 @@ pub enum Error {
         #[source]
         source: std::io::Error,
     },
+    /// The session has too many connections.
+    #[error("too many connections are open to dial `{host}`")]
+    Crowded {
+        /// What was asked for.
+        host: String,
+    },
     /// It does not prove who it is, or speaks no TLS.
     #[error("`{host}` cannot be trusted")]
     Tls {

@@ -43,6 +43,10 @@ pub(super) async fn pass(
     mut entry: Entry,
     next: &Next,
 ) -> Response<Body> {
+    entry.place = caller.place();
+    if entry.place.is_none() {
+        return refuse(&mut entry, crowded());
+    }
     let (mut parts, body) = request.into_parts();
     let asked = asked(place, &parts);
     let injection = match caller.judge.judge(&asked) {
@@ -141,6 +145,14 @@ fn inject(parts: &mut Parts, injection: Injection, entry: &mut Entry) {
     }
     entry.line.decision = "inject";
     entry.line.credential = Some(injection.credential);
+}
+
+fn crowded() -> Refusal {
+    Refusal::plain(
+        StatusCode::TOO_MANY_REQUESTS,
+        "too many requests at once",
+        "clauderon: this session has too many requests under way: let some end first\n",
+    )
 }
 
 fn no_websocket() -> Refusal {

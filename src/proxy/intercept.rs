@@ -62,18 +62,25 @@ async fn begin(upgraded: OnUpgrade, place: Place, caller: &Caller) -> Result<Beg
     let mut stream = BufReader::new(TokioIo::new(upgraded));
     let first = tokio::time::timeout(OPENING, stream.fill_buf()).await;
     let first = first.map_err(|_| nothing())?.map_err(|error| error.to_string())?;
-    match first.first() {
-        None => Err("the session went away".to_owned()),
-        Some(&TLS) => {
+    match first {
+        [] => Err("the session went away".to_owned()),
+        [TLS, ..] => {
             let shaken = tokio::time::timeout(OPENING, handshake(stream, place, caller)).await;
             shaken.map_err(|_| format!("TLS was not begun within {} s", OPENING.as_secs()))?
         }
-        Some(byte) if byte.is_ascii_uppercase() => Ok(Begun::Plain(stream, Place { secure: false, ..place })),
-        Some(_) => Err(format!(
+        first if is_http(first) => Ok(Begun::Plain(stream, Place { secure: false, ..place })),
+        _ => Err(format!(
             "neither TLS nor HTTP came: where `{}` speaks something else, it has to be a tunnel",
             place.host
         )),
     }
+}
+
+/// Whether bytes begin as HTTP/1.1 does: with a method. HTTP/2 without TLS begins with `PRI`, and is not spoken here.
+fn is_http(bytes: &[u8]) -> bool {
+    let word = bytes.split(|byte| *byte == b' ').next().unwrap_or_default();
+    let method = word.iter().all(|byte| byte.is_ascii_uppercase() || *byte == b'-');
+    method && !word.is_empty() && word != b"PRI"
 }
 
 fn nothing() -> String {
@@ -102,5 +109,20 @@ where
     });
     if let Err(error) = served.await {
         tracing::debug!(host = place.host, %error, "an intercepted connection broke off");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn http_begins_with_a_method() {
+        for begun in ["GET / HTTP/1.1\r\n", "G", "VERSION-CONTROL /", "POST"] {
+            assert!(is_http(begun.as_bytes()), "{begun}");
+        }
+        for begun in ["SSH-2.0-x\r\n", "PRI * HTTP/2.0\r\n", "get / HTTP/1.1", " GET", "EHLO\r\n", "\0"] {
+            assert!(!is_http(begun.as_bytes()), "{begun:?}");
+        }
     }
 }

@@ -22,7 +22,7 @@ pub struct Host {
     pub authority: Option<String>,
     /// Its bytes are carried unread.
     pub tunnel: bool,
-    /// A model answers there: WebSockets are declined, and answers asked for uncompressed.
+    /// A model answers there: a `WebSocket` is declined, and answers asked for uncompressed.
     pub model: bool,
 }
 

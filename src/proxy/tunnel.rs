@@ -3,10 +3,15 @@
 use super::audit::Entry;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite, copy_bidirectional};
+use std::io::ErrorKind;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, copy_bidirectional};
 use tokio::net::TcpStream;
 use tokio_util::io::{InspectReader, InspectWriter};
 use tokio_util::sync::CancellationToken;
+
+/// How long an end may take to be told to the other side.
+const FAREWELL: Duration = Duration::from_secs(2);
 
 /// Carries what travels inside a CONNECT, to an upstream that is dialled already.
 pub(super) async fn tunnel(
@@ -36,5 +41,13 @@ pub(super) async fn carry(
     let (bytes_in, bytes_out) = (entry.bytes_in.clone(), entry.bytes_out.clone());
     let written = InspectWriter::new(inside, move |bytes| bytes_out.add(bytes));
     let mut inside = InspectReader::new(written, move |bytes| bytes_in.add(bytes));
-    copy_bidirectional(&mut inside, &mut outside).await.map(drop).map_err(|error| error.to_string())
+    match copy_bidirectional(&mut inside, &mut outside).await {
+        Ok(_) => Ok(()),
+        // Many servers end TLS without saying so. The other end is told in the orderly way.
+        Err(error) if error.kind() == ErrorKind::UnexpectedEof => {
+            let _ = tokio::time::timeout(FAREWELL, inside.shutdown()).await;
+            Ok(())
+        }
+        Err(error) => Err(error.to_string()),
+    }
 }

@@ -21,6 +21,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
 use tokio_rustls::TlsConnector;
 
 /// How long TLS may take to be set up.
@@ -29,9 +30,12 @@ const HANDSHAKE: Duration = Duration::from_secs(10);
 const IDLE: Duration = Duration::from_secs(45);
 /// How many idle connections are kept for one host.
 const MOST_IDLE: usize = 16;
+/// Connections of one session at once, idle ones among them: descriptors are the whole daemon's. A further one waits for
+/// the end of one of these.
+const MOST: usize = 256;
 /// How much of one answer is read ahead of a container that does not take it, and of all on one connection.
 const WINDOW: u32 = 1 << 20;
-const WINDOW_OF_ALL: u32 = 4 << 20;
+const WINDOW_OF_ALL: u32 = 2 << 20;
 
 /// The upstreams of one session.
 pub(super) struct Upstreams {
@@ -49,7 +53,8 @@ impl Upstreams {
         }
         let usual = Trust::new(installation.roots.clone())?;
         let resolver = Arc::clone(&installation.resolver);
-        let dialler = Arc::new(Dialler { policy, trusts, usual, resolver });
+        let places = Arc::new(Semaphore::new(MOST));
+        let dialler = Arc::new(Dialler { places, policy, trusts, usual, resolver });
         let client = client(Connector(Arc::clone(&dialler)));
         Ok(Self { dialler, client })
     }
@@ -93,6 +98,7 @@ fn client(connector: Connector) -> Client<Connector, Body> {
 }
 
 struct Dialler {
+    places: Arc<Semaphore>,
     policy: Arc<Policy>,
     trusts: BTreeMap<String, Trust>,
     usual: Trust,
@@ -101,9 +107,12 @@ struct Dialler {
 
 impl Dialler {
     async fn open(&self, secure: bool, host: &str, port: u16, http1: bool) -> Result<Wire, Error> {
+        let place = tokio::time::timeout(IDLE, Arc::clone(&self.places).acquire_owned()).await;
+        let crowded = || Error::Crowded { host: host.to_owned() };
+        let place = place.ok().and_then(Result::ok).ok_or_else(crowded)?;
         let stream = dial(&decide(host, port, &self.policy), &*self.resolver).await?;
         if !secure {
-            return Ok(Wire::plain(stream));
+            return Ok(Wire::plain(stream, place));
         }
         let trust = self.trusts.get(host).unwrap_or(&self.usual);
         let config = if http1 { &trust.http1 } else { &trust.both };
@@ -114,7 +123,7 @@ impl Dialler {
         let shaken = tokio::time::timeout(HANDSHAKE, shaken)
             .await
             .map_err(|_| distrust(std::io::ErrorKind::TimedOut.into()))?;
-        Ok(Wire::secure(shaken.map_err(distrust)?))
+        Ok(Wire::secure(shaken.map_err(distrust)?, place))
     }
 }
 

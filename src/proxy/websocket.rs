@@ -1,4 +1,4 @@
-//! WebSockets: a connection of their own to the upstream, whose own answer decides; then bytes both ways, unread.
+//! `WebSocket`: a connection of its own to the upstream, whose own answer decides; then bytes both ways, unread.
 
 use super::agree::Place;
 use super::audit::Entry;

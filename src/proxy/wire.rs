@@ -7,6 +7,7 @@ use std::io::{IoSlice, Result};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use tokio::net::TcpStream;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio_rustls::client::TlsStream;
 use tokio_util::either::Either;
 
@@ -14,17 +15,19 @@ use tokio_util::either::Either;
 pub(super) struct Wire {
     stream: TokioIo<Either<TcpStream, Box<TlsStream<TcpStream>>>>,
     http2: bool,
+    /// Given back with it.
+    _place: OwnedSemaphorePermit,
 }
 
 impl Wire {
-    pub fn plain(stream: TcpStream) -> Self {
-        Self { stream: TokioIo::new(Either::Left(stream)), http2: false }
+    pub fn plain(stream: TcpStream, place: OwnedSemaphorePermit) -> Self {
+        Self { stream: TokioIo::new(Either::Left(stream)), http2: false, _place: place }
     }
 
     /// Its protocol is the one that TLS agreed on.
-    pub fn secure(stream: TlsStream<TcpStream>) -> Self {
+    pub fn secure(stream: TlsStream<TcpStream>, place: OwnedSemaphorePermit) -> Self {
         let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-        Self { stream: TokioIo::new(Either::Right(Box::new(stream))), http2 }
+        Self { stream: TokioIo::new(Either::Right(Box::new(stream))), http2, _place: place }
     }
 }
 

@@ -194,6 +194,12 @@ impl World {
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
+    /// The proxy's log.
+    pub fn audit(&self) -> Vec<Value> {
+        let text = std::fs::read_to_string(self.home().join("audit.jsonl")).unwrap();
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
     /// The container's name of a session.
     pub fn container(&self, session: &str) -> String {
         format!("clauderon-{}-{session}", self.project)

@@ -137,3 +137,67 @@ async fn a_model_is_asked_for_what_can_be_read() {
         assert!(got.contains(&format!("accept-encoding: {encoding}\n")), "{host}: {got}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_without_a_body_keep_their_heads() {
+    for protocols in [&["http/1.1"][..], &["h2"]] {
+        let setting = Setting::new();
+        let upstream = serve(&setting.identity, protocols, |request| async move {
+            let status = request.uri().path().trim_start_matches('/').parse().unwrap();
+            let text = if status == 200 && request.method() == "GET" { "hello" } else { "" };
+            let mut response = Response::builder().status::<u16>(status);
+            if request.method() == "HEAD" {
+                response = response.header("content-length", "5");
+            }
+            response.body(whole(text)).unwrap()
+        });
+        let upstream = upstream.await;
+        let wire = setting.host("api.example", upstream.address).start().await;
+        for flag in ["--http1.1", "--http2"] {
+            let head = wire.curl(&[flag, "-I", "https://api.example/200"]).await.to_ascii_lowercase();
+            assert!(head.contains("content-length: 5\r\n"), "{protocols:?} {flag}: {head}");
+            for (path, code) in [("/204", "204"), ("/304", "304"), ("/500", "500"), ("/200", "hello200")] {
+                let url = format!("https://api.example{path}");
+                assert_eq!(
+                    wire.curl(&[flag, "-w", "%{http_code}", &url]).await,
+                    code,
+                    "{protocols:?} {flag}"
+                );
+            }
+        }
+        assert!(wire.lines(10).await.iter().all(|line| line["reason"].is_null()));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_asks_too_much_at_once_is_told_so_and_goes_on() {
+    let setting = Setting::new();
+    let gate = std::sync::Arc::new(tokio::sync::Semaphore::new(0));
+    let waiting = std::sync::Arc::clone(&gate);
+    let upstream = serve(&setting.identity, &["h2"], move |_| {
+        let waiting = std::sync::Arc::clone(&waiting);
+        async move {
+            drop(waiting.acquire().await.unwrap());
+            Response::new(whole("late"))
+        }
+    });
+    let upstream = upstream.await;
+    let wire = setting.host("api.example", upstream.address).start().await;
+    // 600 at once, over connections of 100 streams each.
+    let mut clients = Vec::new();
+    for number in 0..6 {
+        let mut curl = wire.command("curl");
+        curl.args(["-sS", "-m", "50", "--http2", "-Z", "--parallel-max", "100", "-w", "%{http_code}\\n"]);
+        curl.args(["-o", "/dev/null", &format!("https://api.example/{number}/[1-100]")]);
+        clients.push(curl.stdout(std::process::Stdio::piped()).spawn().unwrap());
+    }
+    let lines = wire.lines(1).await;
+    assert_eq!(lines[0]["status"], 429, "{lines:?}");
+    gate.add_permits(1000);
+    let mut codes = String::new();
+    for client in clients {
+        codes += &String::from_utf8(client.wait_with_output().await.unwrap().stdout).unwrap();
+    }
+    let (late, refused) = (codes.matches("200").count(), codes.matches("429").count());
+    assert!(late >= 512 && refused >= 1 && late + refused == 600, "{late} and {refused}");
+}

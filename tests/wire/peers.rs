@@ -1,4 +1,4 @@
-//! WebSockets of others: python's `websockets` on both sides.
+//! `WebSocket` of others: python's `websockets` on both sides.
 
 use super::upstream::{serve, whole};
 use super::{LONG, Setting, Wire, server};

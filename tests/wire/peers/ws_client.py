@@ -12,7 +12,7 @@ try:
     with connect(sys.argv[1], ssl=context, subprotocols=["chat"], max_size=None) as connection:
         print(connection.subprotocol)
         for word in sys.argv[2:]:
-            connection.send(b"\0" * (3 << 20) if word == "large" else word)
+            connection.send(os.urandom(3 << 20) if word == "large" else word)
             try:
                 answer = connection.recv(timeout=20)
                 print(answer if isinstance(answer, str) else len(answer))
