@@ -42,6 +42,7 @@ pub fn identity(home: &Home) -> HostFacts {
         gid: rustix::process::getgid().as_raw(),
         system_roots: String::new(),
         http_port: HTTP_PORT,
+        found: std::collections::BTreeMap::new(),
     }
 }
 

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use indexmap::IndexMap;
 
 use super::collide::branches;
+use super::credentials::not_the_projects;
 use super::diagnostic::{Diagnostics, Fault, Other};
 use super::finding::Wrong;
 use super::layer::{Layer, Role, Text, World};
@@ -48,6 +49,7 @@ pub fn parse_in(file: &Path, text: &str, around: &Surroundings<'_>) -> Result<Pr
 pub fn parse_all(texts: Vec<Text>, world: &World<'_>) -> Result<Parsed, Diagnostics> {
     let mut layers: Vec<Layer> = texts.iter().map(|text| Layer::read(text, world)).collect();
     let (project, mut faults) = build(&layers, &texts, world);
+    faults.extend(not_the_projects(&layers));
     for (index, layer) in layers.iter_mut().enumerate() {
         faults.extend(layer.faults().into_iter().map(|fault| (index, fault)));
     }
@@ -71,6 +73,11 @@ fn build(layers: &[Layer], texts: &[Text], world: &World<'_>) -> (Project, Vec<(
         let (mut session, broken) = resolve(name, level.over(&defaults), world.root);
         for (host, said) in &mut session.hosts {
             let keys = ["proxy", "hosts", host].map(str::to_owned).to_vec();
+            let spot = found(layers, name, &[keys]);
+            said.place = spot.map(|spot| line(&spot, layers, texts, world.root)).unwrap_or_default();
+        }
+        for (credential, said) in &mut session.credentials {
+            let keys = ["credentials", credential].map(str::to_owned).to_vec();
             let spot = found(layers, name, &[keys]);
             said.place = spot.map(|spot| line(&spot, layers, texts, world.root)).unwrap_or_default();
         }

@@ -70,6 +70,7 @@ fn session_value(session: &Session) -> Value {
         "proxy",
         json!({ "egress": egress(session.egress), "access": session.access, "hosts": hosts(session) }),
     );
+    set("credentials", super::credentials::written(session));
     Value::Object(map)
 }
 

@@ -9,5 +9,6 @@ pub mod files;
 
 pub mod identity;
 pub mod mounts;
+pub mod placeholders;
 pub mod script;
 pub mod spec;
