@@ -44,6 +44,7 @@ impl World {
                 excludes: Vec::new(),
                 rules: clauderon::proxy::rules::Rules::default(),
                 authorities: Default::default(),
+                credentials: Vec::new(),
                 active: true,
             };
             write(&home, &record).unwrap();

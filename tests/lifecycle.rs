@@ -44,6 +44,7 @@ impl Place {
             excludes: Vec::new(),
             rules: clauderon::proxy::rules::Rules::default(),
             authorities: Default::default(),
+            credentials: Vec::new(),
             active: true,
         };
         record::write(&self.home, &record).unwrap();

@@ -6,6 +6,7 @@ mod attack;
 mod backend;
 mod carrier;
 mod container;
+mod credential;
 mod daemon;
 mod errors;
 mod forward;

@@ -50,6 +50,8 @@ pub enum Command {
     Validate(Validate),
     /// Print the manifest with every default filled in
     Config(Config),
+    /// Look at what of this machine the sessions depend on
+    Doctor(Doctor),
     /// Print the JSON schema of the manifest
     Schema,
     /// Run the daemon in the foreground, or look at it
@@ -248,6 +250,14 @@ pub enum ConfigFormat {
     Yaml,
     /// As JSON.
     Json,
+}
+
+/// `doctor`.
+#[derive(Args, Debug)]
+pub struct Doctor {
+    /// How to print
+    #[arg(long, default_value = "text")]
+    pub format: Format,
 }
 
 /// `daemon`.

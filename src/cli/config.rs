@@ -1,9 +1,10 @@
 //! `validate`, `config` and `schema`: what needs no engine and no daemon.
 
 use super::args::{Config, ConfigFormat, Validate, ValidateFormat};
-use super::{Code, context, output};
+use super::{Code, context, host, lend, output};
 use crate::error::Error;
 use crate::manifest::diagnostic::Diagnostics;
+use crate::manifest::project::Session;
 use crate::manifest::{origin, report, resolved, schema};
 use std::path::PathBuf;
 
@@ -47,9 +48,18 @@ pub fn config(file: &[PathBuf], args: &Config) -> Result<Code, Error> {
         return Ok(0);
     }
     let project = parsed.project;
+    let home = host::home()?;
+    let told = |session: &Session| (session.name.clone(), lend::told(&home, &project, session));
+    let credentials: serde_json::Map<_, _> = project.sessions.iter().map(told).collect();
+    let credentials = serde_json::Value::Object(credentials);
+    // A key that a manifest may have: what is printed still reads back to the same project.
     match args.format {
-        ConfigFormat::Yaml => output::data(&resolved::to_yaml(&project)),
-        ConfigFormat::Json => output::data(&format!("{:#}\n", resolved::to_value(&project))),
+        ConfigFormat::Yaml => output::data(&resolved::with(&project, "x-credentials", credentials)),
+        ConfigFormat::Json => {
+            let mut value = resolved::to_value(&project);
+            value["x-credentials"] = credentials;
+            output::data(&format!("{value:#}\n"));
+        }
     }
     Ok(0)
 }

@@ -1,5 +1,6 @@
 //! Facts of the host that commands need: the home, the engine's address, the system's roots.
 
+use crate::credential::known::Places;
 use crate::error::Error;
 use crate::fs;
 use crate::home::Home;
@@ -27,6 +28,17 @@ pub fn home() -> Result<Home, Error> {
 pub fn user_manifest() -> Option<PathBuf> {
     let strategy = etcetera::choose_base_strategy().ok()?;
     Some(strategy.config_dir().join("clauderon").join("clauderon.yaml"))
+}
+
+/// Directories in which credentials are searched for.
+pub fn places() -> Places {
+    let named = |name: &str| env::var_os(name).filter(|path| !path.is_empty()).map(PathBuf::from);
+    let home = named("HOME").unwrap_or_default();
+    Places {
+        claude: named("CLAUDE_CONFIG_DIR").unwrap_or_else(|| home.join(".claude")),
+        codex: named("CODEX_HOME").unwrap_or_else(|| home.join(".codex")),
+        config: named("XDG_CONFIG_HOME").unwrap_or_else(|| home.join(".config")),
+    }
 }
 
 /// The facts that hold for a whole run.

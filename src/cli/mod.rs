@@ -6,6 +6,7 @@ mod config;
 mod consent;
 mod context;
 mod daemon;
+mod doctor;
 mod down;
 mod events;
 mod exec;
@@ -13,6 +14,7 @@ mod follow;
 mod ground;
 mod host;
 mod images;
+mod lend;
 mod logs;
 mod loss;
 mod output;
@@ -65,6 +67,7 @@ async fn dispatch(arguments: Arguments) -> Result<Code, crate::error::Error> {
         Command::Pull(args) => pull::run(file, &args.sessions).await,
         Command::Validate(args) => config::validate(file, &args),
         Command::Config(args) => config::config(file, &args),
+        Command::Doctor(args) => doctor::run(file, &args),
         Command::Schema => Ok(config::schema()),
         Command::Daemon(args) => daemon::run(args).await,
         Command::Completions { shell } => {

@@ -3,13 +3,14 @@
 use super::args::{Format, Plan as PlanArgs, Up};
 use super::context::{self, Engine};
 use super::ground::Local;
-use super::{Code, consent, follow, host, images, output, progress, remedy, status, wait};
+use super::{Code, consent, follow, host, images, lend, output, progress, remedy, status, wait};
 use crate::apply::{Context, Failure, apply};
 use crate::error::{Error, Kind};
 use crate::manifest::project::Project;
 use crate::plan::action::Plan;
 use crate::plan::up::{Options, up};
 use crate::render::desired::{Desired, desired};
+use crate::render::facts::HostFacts;
 use std::path::PathBuf;
 
 /// Everything that a plan was made from.
@@ -18,6 +19,7 @@ struct Planned {
     engine: Engine,
     desired: Vec<Desired>,
     plan: Plan,
+    found: lend::Founds,
     images: std::collections::BTreeMap<String, crate::render::facts::ImageFacts>,
 }
 
@@ -42,9 +44,10 @@ pub async fn run(file: &[PathBuf], args: &Up) -> Result<Code, Error> {
         output::say(&format!("note: {note}"));
     }
     let mark = newest(&planned.engine)?;
-    let host = host::facts(&planned.engine.home);
+    let host = HostFacts { found: planned.found.clone(), ..host::facts(&planned.engine.home) };
     let ground = Local::new(&planned.project, &host, &planned.engine.docker, &planned.images);
     ground.serve(&planned.desired).await?;
+    lend::hand(&planned.engine.home, &planned.desired, &planned.found).await?;
     if planned.plan.is_empty() {
         output::say(&format!("{}: {} up to date", project.name, count(planned.desired.len())));
     } else {
@@ -92,7 +95,8 @@ async fn planned(
     let sessions = context::chosen(project, names)?;
     let engine = context::engine().await?;
     let images = images::resolve(&engine.docker, project, &sessions, fetch).await?;
-    let host = host::identity(&engine.home);
+    let found = lend::found(&engine.home, project, &sessions);
+    let host = HostFacts { found: found.clone(), ..host::identity(&engine.home) };
     let desired: Vec<Desired> = sessions
         .iter()
         .map(|session| {
@@ -105,7 +109,7 @@ async fn planned(
         Error::new(Kind::Refused, refusal.to_string())
             .hint("take it down there, or give this project another `name:`")
     })?;
-    Ok(Planned { project: project.clone(), engine, desired, plan, images })
+    Ok(Planned { project: project.clone(), engine, desired, plan, images, found })
 }
 
 /// One sentence for all that failed; the first cause in full.

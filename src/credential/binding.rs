@@ -38,6 +38,8 @@ pub struct Binding {
     pub placeholders: Vec<String>,
     /// Where the manifest names it; empty where the agent implies it.
     pub place: String,
+    /// Whether it is put where nothing stands.
+    pub sets: bool,
 }
 
 /// How a request relates to a binding.

@@ -144,6 +144,7 @@ pub fn bindings(name: &str, credential: &Credential, kind: Kind) -> Vec<Binding>
             value: value.to_owned(),
             placeholders: vec![placeholder(name, kind)],
             place: credential.place.clone(),
+            sets: true,
         }
     };
     const BEARER: &str = "Bearer {}";

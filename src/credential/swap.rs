@@ -83,7 +83,9 @@ fn same(bindings: &[Binding], one: usize, other: usize) -> bool {
 
 /// The credential of a host is put where nothing stands.
 fn vacant(bindings: &[Binding], asked: &Asked<'_>) -> Swap {
-    let here = |binding: &Binding| binding.fit(asked) == Fit::Here && binding.is_vacant(asked.headers);
+    let here = |binding: &Binding| {
+        binding.sets && binding.fit(asked) == Fit::Here && binding.is_vacant(asked.headers)
+    };
     let Some(binding) = bindings.iter().position(here) else { return Swap::Pass };
     let of = &bindings[binding];
     match (HeaderName::try_from(&of.header), Shape::of(&of.value)) {

@@ -1,6 +1,7 @@
 //! What the daemon must know of a session: a file in the session's directory, so that a daemon that is started again
 //! finds every session.
 
+use crate::credential::lending::Lending;
 use crate::fs;
 use crate::home::Home;
 use crate::manifest::project::{Host, HostAccess};
@@ -38,6 +39,9 @@ pub struct Record {
     /// `proxy.hosts`: the certificates that are believed for a name, as PEM.
     #[serde(default)]
     pub authorities: BTreeMap<String, String>,
+    /// `credentials`: what is lent, without any value.
+    #[serde(default)]
+    pub credentials: Vec<Lending>,
     /// Whether there is a container, so that the daemon serves its socket.
     pub active: bool,
 }

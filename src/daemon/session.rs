@@ -7,6 +7,7 @@ use crate::hooks::spool::Spool;
 use crate::hooks::{endpoint, message};
 use crate::proxy::caller::Caller;
 use crate::proxy::forward;
+use crate::proxy::lending::Lent;
 use crate::proxy::ruled::Ruled;
 use rustix::fs::{Mode, OFlags};
 use std::os::fd::AsRawFd;
@@ -68,11 +69,12 @@ fn caller(state: &State, served: &Served) -> Result<Arc<Caller>, Error> {
     let record = &served.record;
     let names = (record.project.clone(), record.session.clone());
     let policy = record.policy().with_models();
+    let lent = Lent::new(record.id.clone(), record.credentials.clone(), Arc::clone(&state.keeper));
     Ok(Arc::new(Caller::new(
         Arc::clone(&state.proxy),
         names,
         policy,
-        Arc::new(Ruled::new(record.rules.clone())),
+        Arc::new(Ruled::lending(record.rules.clone(), lent)),
     )?))
 }
 

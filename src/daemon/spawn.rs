@@ -44,6 +44,7 @@ pub async fn ensure(home: &Home, program: &Path) -> Result<Client, Error> {
 fn start(home: &Home, program: &Path) -> Result<Child, Error> {
     Command::new(program)
         .args(["daemon", "--detached"])
+        // What is lent is handed over by itself.
         .env("CLAUDERON_HOME", home.path())
         .current_dir("/")
         .stdin(Stdio::null())

@@ -139,11 +139,11 @@ fn host(text: &str) -> Result<(String, u16), Wrong> {
 /// Commands of files that are not the user's own and that the user's own does not name: they would run on this machine.
 pub(super) fn not_the_projects(layers: &[Layer]) -> Vec<(usize, Fault)> {
     let users = |layer: &&Layer| layer.role == Role::User;
-    let own: Vec<&Source> = layers
+    let own: Vec<(&String, &Credential)> = layers
         .iter()
         .filter(users)
         .flat_map(|layer| std::iter::once(&layer.defaults).chain(layer.sessions.values()))
-        .flat_map(|level| level.credentials.values().filter_map(|said| said.from.as_ref()))
+        .flat_map(|level| &level.credentials)
         .collect();
     let others = layers.iter().enumerate().filter(|(_, layer)| layer.role != Role::User);
     others
@@ -153,7 +153,7 @@ pub(super) fn not_the_projects(layers: &[Layer]) -> Vec<(usize, Fault)> {
         .collect()
 }
 
-fn commands(layer: &Layer, own: &[&Source]) -> Vec<Finding> {
+fn commands(layer: &Layer, own: &[(&String, &Credential)]) -> Vec<Finding> {
     let defaults = layer.defaults.credentials.iter().map(|said| (Vec::new(), said));
     let sessions = layer.sessions.iter().flat_map(|(session, level)| {
         let base = vec!["sessions".to_owned(), session.clone()];
@@ -162,7 +162,10 @@ fn commands(layer: &Layer, own: &[&Source]) -> Vec<Finding> {
     let runs = |(base, (name, said)): (Vec<String>, (&String, &Credential))| {
         let path = [base, ["credentials", name.as_str(), "from"].map(str::to_owned).to_vec()].concat();
         let command = matches!(said.from, Some(Source::Command { .. }));
-        (command && !said.from.as_ref().is_some_and(|from| own.contains(&from))).then(|| {
+        let same = |(other, theirs): &(&String, &Credential)| {
+            *other == name && theirs.from == said.from && theirs.host == said.host
+        };
+        (command && !own.iter().any(same)).then(|| {
             let wrong = Wrong::new("a project's manifest names no command that runs on this machine");
             let help = "only your own `clauderon/clauderon.yaml` in the configuration directory may; say there what \
                         the credential is, and here only its name";

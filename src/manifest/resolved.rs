@@ -15,6 +15,14 @@ pub fn to_yaml(project: &Project) -> String {
     serde_saphyr::to_string(&manifest).unwrap_or_else(|_| manifest.to_string())
 }
 
+/// The same with one more key, which a manifest may have.
+pub fn with(project: &Project, key: &str, value: Value) -> String {
+    let mut manifest = to_value(project);
+    manifest[key] = value;
+    let manifest = escaped(manifest);
+    serde_saphyr::to_string(&manifest).unwrap_or_else(|_| manifest.to_string())
+}
+
 /// The value with each `$` of its texts doubled, as a manifest has it.
 pub(super) fn escaped(value: Value) -> Value {
     match value {

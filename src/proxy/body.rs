@@ -20,7 +20,8 @@ pub(super) fn empty() -> Body {
     whole(Bytes::new())
 }
 
-fn whole(bytes: Bytes) -> Body {
+/// A body of these bytes.
+pub(super) fn whole(bytes: Bytes) -> Body {
     Full::new(bytes).map_err(|never| match never {}).boxed()
 }
 
@@ -87,10 +88,10 @@ impl hyper::body::Body for Received {
     }
 }
 
-/// Answers instead of the destination, and writes down why. What was not even tried is a denial.
+/// Answers instead of the destination, and writes down why. What was not even tried is a denial, however it reads.
 pub(super) fn refuse(entry: &mut Entry, refusal: Refusal) -> Response<Body> {
     entry.line.status = refusal.status.as_u16();
-    if refusal.status.is_client_error() {
+    if !refusal.status.is_server_error() {
         entry.line.decision = "deny";
     }
     entry.line.reason = Some(refusal.reason);

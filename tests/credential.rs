@@ -1,0 +1,143 @@
+//! Credentials that never enter a container: real agents, real containers; the model's answers alone are scripted.
+
+mod renewal;
+mod retry;
+
+use crate::support::world::{World, docker, eventually, files_with, inspect};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+const CANARY: &str = "sk-ant-oat01-Canary-of-the-host-7f3a";
+const LONG: Duration = Duration::from_secs(60);
+
+/// Searches a container from inside, with a text from standard input, which no command line of its own holds.
+const SEARCH: &str = r#"
+c=$(cat)
+words() { printf '%s\n' "$c"; }
+{ env; cat /proc/[0-9]*/environ /proc/[0-9]*/cmdline 2>/dev/null; } | tr '\0' '\n' | grep -F -f <(words)
+grep -rlsF -D skip -f <(words) /workspace /etc /run /tmp /home /root /var /opt /usr/local/etc
+echo searched
+"#;
+
+fn hello() -> World {
+    World::with_model(&json!({"turns": [{"when": "", "steps": [{"say": "All well."}]}]}))
+}
+
+fn authorizations(world: &World) -> Vec<String> {
+    let requests =
+        world.requests().into_iter().filter(|it| it["path"].as_str().unwrap().contains("/v1/messages"));
+    requests.map(|it| it["authorization"].as_str().unwrap_or_default().to_owned()).collect()
+}
+
+/// Nothing that the container, its inspection or our state shows holds a text.
+#[track_caller]
+fn is_nowhere(world: &World, session: &str, canary: &str) {
+    let container = world.container(session);
+    let inspected = inspect(&container).to_string();
+    assert!(!inspected.contains(canary), "the inspection holds it");
+    let found = world.run_with(&["exec", session, "--", "bash", "-c", SEARCH], canary.as_bytes()).ok();
+    assert_eq!(found, "searched\n");
+    assert_eq!(files_with(&world.home(), canary), Vec::<std::path::PathBuf>::new());
+    let events = world.run(&["events", "--format", "json"]).ok();
+    assert!(!events.contains(canary), "the events hold it");
+    let logs = docker(&["logs", &container]);
+    assert!(!logs.contains(canary), "the container's log holds it");
+    let audit = std::fs::read_to_string(world.home().join("audit.jsonl")).unwrap();
+    assert!(!audit.contains(canary) && audit.contains("\"decision\":\"inject\""), "{audit}");
+}
+
+#[test]
+fn a_value_of_the_environment_reaches_the_model_and_nothing_else() {
+    let world = hello();
+    world.manifest("sessions:\n  a: {prompt: Say hello}\n");
+    world.run_as("CLAUDE_CODE_OAUTH_TOKEN", CANARY, &["up", "--wait", "--yes"]).ok();
+    world.run(&["wait", "a", "--for", "idle", "--timeout", "60s"]).ok();
+    let sent = authorizations(&world);
+    assert!(!sent.is_empty() && sent.iter().all(|it| *it == format!("Bearer {CANARY}")), "{sent:?}");
+    is_nowhere(&world, "a", CANARY);
+    let inside = world.run(&["exec", "a", "--", "printenv", "CLAUDE_CODE_OAUTH_TOKEN"]).ok();
+    assert_eq!(inside, "sk-ant-oat01-clauderon-proxy-placeholder\n");
+
+    // Another host, and the agent's own search for a way.
+    let curl = |args: &[&str]| {
+        let all = [&["exec", "a", "--", "curl", "-sS", "-m", "20", "-w", "\n%{http_code}"], args].concat();
+        world.run(&all).stdout
+    };
+    let bearer = "Authorization: Bearer sk-ant-oat01-clauderon-proxy-placeholder";
+    let got = curl(&["-H", bearer, "https://api.openai.com/v1/models"]);
+    assert!(got.ends_with("403") && got.contains("credentials.anthropic"), "{got}");
+    let got = curl(&["-H", bearer, "-H", "Accept: application/json", "https://api.openai.com/v1/models"]);
+    let told: Value = serde_json::from_str(got.rsplit_once('\n').unwrap().0).unwrap();
+    assert_eq!(told["error"]["rule"], "credentials.anthropic");
+    let got = curl(&["-X", "POST", "-d", "{}", "https://platform.claude.com/v1/oauth/token"]);
+    assert!(got.ends_with("200") && got.contains("clauderon-proxy-placeholder"), "{got}");
+    let got = curl(&["-X", "POST", "https://api.anthropic.com/api/oauth/claude_cli/create_api_key"]);
+    assert!(got.ends_with("403"), "{got}");
+    let got = curl(&["-X", "TRACE", "-H", bearer, "https://api.anthropic.com/"]);
+    assert!(got.ends_with("403"), "{got}");
+    is_nowhere(&world, "a", CANARY);
+}
+
+#[test]
+fn after_the_daemon_has_begun_anew_a_value_of_the_environment_is_waited_for() {
+    let world = hello();
+    world.manifest("sessions:\n  a: {prompt: Say hello}\n");
+    world.run_as("CLAUDE_CODE_OAUTH_TOKEN", CANARY, &["up", "--wait", "--yes"]).ok();
+    world.run(&["wait", "a", "--for", "idle", "--timeout", "60s"]).ok();
+    world.run(&["daemon", "stop"]).ok();
+    world.run(&["ps"]).ok();
+    let ask = || {
+        let url = "https://api.anthropic.com/v1/models";
+        world.run(&["exec", "a", "--", "curl", "-sS", "-m", "20", "-w", "%{http_code}", url]).stdout
+    };
+    eventually("the session is served again", LONG, || ask().contains("CLAUDE_CODE_OAUTH_TOKEN"));
+    let got = ask();
+    assert!(got.ends_with("403") && got.contains("`clauderon up` hands it over"), "{got}");
+    // A terminal without the variable changes nothing; one that has it mends it, and no container is made anew.
+    let before = inspect(&world.container("a"))["Id"].clone();
+    world.run(&["up", "-d"]).ok();
+    assert!(ask().ends_with("403"));
+    world.run_as("CLAUDE_CODE_OAUTH_TOKEN", "sk-ant-oat01-Another-7f3a", &["up", "-d"]).ok();
+    assert!(ask().ends_with("404"), "the scripted model has no such path: {}", ask());
+    assert_eq!(inspect(&world.container("a"))["Id"], before);
+    let last = world.requests().pop().unwrap();
+    assert_eq!(last["authorization"], "Bearer sk-ant-oat01-Another-7f3a");
+}
+
+#[test]
+fn a_login_has_a_placeholder_of_its_own_and_an_api_key_too() {
+    let world = hello();
+    let ends = 4_102_444_800_000_u64;
+    let login = json!({"claudeAiOauth": {"accessToken": CANARY, "refreshToken": "sk-ant-ort01-Canary", "expiresAt": ends,
+        "scopes": ["user:inference", "user:profile"], "subscriptionType": "max"}});
+    std::fs::create_dir_all(world.path("user/.claude")).unwrap();
+    std::fs::write(world.path("user/.claude/.credentials.json"), login.to_string()).unwrap();
+    world.manifest("mode: batch\nprompt: Say hello\nsessions: {a: , b: {credentials: {anthropic: {from: env:WORK_KEY}}}}\n");
+    world.run_as("WORK_KEY", "sk-ant-api03-Canary-of-work", &["up", "--wait", "--yes"]).ok();
+    for session in ["a", "b"] {
+        world.run(&["wait", session, "--for", "exited", "--timeout", "60s"]).ok();
+    }
+    let asked: Vec<Value> = world
+        .requests()
+        .into_iter()
+        .filter(|it| it["path"].as_str().unwrap().contains("/v1/messages"))
+        .collect();
+    let by = |it: &Value| (it["authorization"].clone(), it["api_key"].clone());
+    let bearer = format!("Bearer {CANARY}");
+    assert!(asked.iter().any(|it| by(it).0 == bearer.as_str()), "{asked:?}");
+    assert!(asked.iter().any(|it| by(it).1 == "sk-ant-api03-Canary-of-work"), "{asked:?}");
+    let environment = |session: &str| inspect(&world.container(session))["Config"]["Env"].to_string();
+    assert!(
+        !environment("a").contains("CLAUDE_CODE_OAUTH_TOKEN"),
+        "it would turn the subscription's features off"
+    );
+    assert!(environment("b").contains("ANTHROPIC_API_KEY=sk-ant-api03-clauderon-proxy-placeholder"));
+    let file = std::fs::read_to_string(world.checkout("a").join(".claude/.credentials.json")).unwrap();
+    let file: Value = serde_json::from_str(&file).unwrap();
+    assert_eq!(file["claudeAiOauth"]["subscriptionType"], "max");
+    assert_eq!(file["claudeAiOauth"]["refreshToken"], "sk-ant-oat01-clauderon-proxy-placeholder");
+    for canary in [CANARY, "sk-ant-ort01-Canary", "sk-ant-api03-Canary-of-work"] {
+        assert_eq!(files_with(&world.home(), canary), Vec::<std::path::PathBuf>::new());
+    }
+    assert_eq!(world.run(&["plan"]).ok(), "nothing to do\n");
+}

@@ -1,0 +1,1 @@
+//! Logins renewed by the host alone.

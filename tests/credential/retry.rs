@@ -1,0 +1,1 @@
+//! What was answered 401 is tried once more.
