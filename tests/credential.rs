@@ -1,8 +1,5 @@
 //! Credentials that never enter a container: real agents, real containers; the model's answers alone are scripted.
 
-mod renewal;
-mod retry;
-
 use crate::support::world::{World, docker, eventually, files_with, inspect};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -69,7 +66,7 @@ fn a_value_of_the_environment_reaches_the_model_and_nothing_else() {
     let got = curl(&["-H", bearer, "-H", "Accept: application/json", "https://api.openai.com/v1/models"]);
     let told: Value = serde_json::from_str(got.rsplit_once('\n').unwrap().0).unwrap();
     assert_eq!(told["error"]["rule"], "credentials.anthropic");
-    let got = curl(&["-X", "POST", "-d", "{}", "https://platform.claude.com/v1/oauth/token"]);
+    let got = curl(&["-X", "POST", "-d", "{}", "http://platform.claude.com/v1/oauth/token"]);
     assert!(got.ends_with("200") && got.contains("clauderon-proxy-placeholder"), "{got}");
     let got = curl(&["-X", "POST", "https://api.anthropic.com/api/oauth/claude_cli/create_api_key"]);
     assert!(got.ends_with("403"), "{got}");

@@ -22,6 +22,9 @@ pub const GITHUB: &str = "clauderon-proxy";
 /// What a login of Claude's may do, where its file does not say.
 pub const CLAUDE_SCOPES: [&str; 2] = ["user:inference", "user:profile"];
 
+/// The usual value of a header.
+const BEARER: &str = "Bearer {}";
+
 /// What sort of value a source gives; the placeholder inside follows it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -147,7 +150,6 @@ pub fn bindings(name: &str, credential: &Credential, kind: Kind) -> Vec<Binding>
             sets: true,
         }
     };
-    const BEARER: &str = "Bearer {}";
     if let Some(target) = &credential.target {
         return vec![at(&target.host, target.port, &[], &target.header, &target.value)];
     }

@@ -25,7 +25,9 @@ pub fn lendings(session: &Session, found: &BTreeMap<String, Found>) -> Vec<Lendi
             found.get(name).and_then(|found| found.source.clone()).or_else(|| credential.from.clone());
         let kind = super::known::kind(name, source.as_ref());
         let mut bindings = bindings(name, credential, kind);
-        bindings.iter_mut().for_each(|binding| binding.sets = source.is_some());
+        for binding in &mut bindings {
+            binding.sets = source.is_some();
+        }
         lendings.push(Lending { name: name.clone(), source, bindings });
     }
     lendings

@@ -9,14 +9,13 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
 
+/// The status and the body of an answer, or why there is none.
+pub type Answer = Result<(u16, Secret<Vec<u8>>), String>;
+
 /// Sends one request to a provider.
 pub trait Post: Send + Sync {
     /// The status and the body of the answer, or why there is none.
-    fn post(
-        &self,
-        url: &'static str,
-        json: Secret<String>,
-    ) -> BoxFuture<'static, Result<(u16, Secret<Vec<u8>>), String>>;
+    fn post(&self, url: &'static str, json: Secret<String>) -> BoxFuture<'static, Answer>;
 }
 
 /// Whose login it is.

@@ -4,13 +4,17 @@ use super::audit::{Count, Entry};
 use super::judge::{Observer, Refusal};
 use bytes::Bytes;
 use http_body_util::combinators::BoxBody;
-use http_body_util::{BodyExt, Full};
+use http_body_util::{BodyExt, Full, Limited};
 use hyper::Response;
 use hyper::body::{Body as _, Frame, Incoming, SizeHint};
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+/// The largest body that is read though it goes nowhere.
+const DRAINED: usize = 256 << 10;
 
 /// A body on its way through.
 pub(super) type Body = BoxBody<Bytes, hyper::Error>;
@@ -23,6 +27,13 @@ pub(super) fn empty() -> Body {
 /// A body of these bytes.
 pub(super) fn whole(bytes: Bytes) -> Body {
     Full::new(bytes).map_err(|never| match never {}).boxed()
+}
+
+/// Reads what there is of a small body that goes nowhere: over HTTP/2 an answer before its end breaks the request off.
+pub(super) async fn drain(body: Incoming) {
+    let read = Limited::new(body, DRAINED).collect();
+    // One that is larger or slower is broken off.
+    let _ = tokio::time::timeout(Duration::from_secs(2), read).await;
 }
 
 /// A request's body.

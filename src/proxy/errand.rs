@@ -4,7 +4,7 @@ use super::body;
 use super::caller::Installation;
 use super::policy::Policy;
 use super::upstream::Upstreams;
-use crate::credential::refresh::Post;
+use crate::credential::refresh::{Answer, Post};
 use crate::secret::Secret;
 use bytes::Bytes;
 use futures_util::FutureExt;
@@ -32,11 +32,7 @@ impl Errand {
 }
 
 impl Post for Errand {
-    fn post(
-        &self,
-        url: &'static str,
-        json: Secret<String>,
-    ) -> BoxFuture<'static, Result<(u16, Secret<Vec<u8>>), String>> {
+    fn post(&self, url: &'static str, json: Secret<String>) -> BoxFuture<'static, Answer> {
         let upstreams = Arc::clone(&self.0);
         async move {
             let bytes = Bytes::copy_from_slice(json.expose().as_bytes());

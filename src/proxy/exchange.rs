@@ -58,7 +58,10 @@ pub(super) async fn pass(
             loan = Some(lent);
             None
         }
-        Verdict::Refuse(refusal) => return refuse(&mut entry, refusal),
+        Verdict::Refuse(refusal) => {
+            body::drain(body).await;
+            return refuse(&mut entry, refusal);
+        }
     };
     let observer = caller.judge.observe(&asked);
     let model = caller.policy.host(&place.host).is_some_and(|host| host.model);

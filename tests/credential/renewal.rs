@@ -1,1 +1,0 @@
-//! Logins renewed by the host alone.

@@ -1,1 +1,0 @@
-//! What was answered 401 is tried once more.
