@@ -5,7 +5,6 @@ use clauderon::home::Home;
 use clauderon::hooks::message::LONGEST;
 use clauderon::store::{Event, Filter, Reader};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::{PermissionsExt, symlink};

@@ -5,7 +5,6 @@ use clauderon::daemon::record::{self, Record};
 use clauderon::daemon::{Error, spawn};
 use clauderon::home::Home;
 use clauderon::store::{Filter, Reader};
-use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
