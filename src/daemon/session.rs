@@ -3,6 +3,7 @@
 use super::door::Hooks;
 use super::state::{Served, State};
 use super::{Error, import};
+use crate::hooks::activity::{CREDENTIAL_LENT, CREDENTIAL_MISSING};
 use crate::hooks::spool::Spool;
 use crate::hooks::{endpoint, message};
 use crate::proxy::caller::Caller;
@@ -10,6 +11,7 @@ use crate::proxy::forward;
 use crate::proxy::lending::Lent;
 use crate::proxy::ruled::Ruled;
 use rustix::fs::{Mode, OFlags};
+use serde_json::json;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -65,11 +67,19 @@ fn bind(path: &Path) -> Result<UnixListener, Error> {
 }
 
 /// The session as the proxy knows it.
-fn caller(state: &State, served: &Served) -> Result<Arc<Caller>, Error> {
+fn caller(state: &Arc<State>, served: &Served) -> Result<Arc<Caller>, Error> {
     let record = &served.record;
     let names = (record.project.clone(), record.session.clone());
     let policy = record.policy().with_models();
-    let lent = Lent::new(record.id.clone(), record.credentials.clone(), Arc::clone(&state.keeper));
+    let (of_state, of_record) = (Arc::clone(state), Arc::clone(record));
+    let tell = move |credential: &str, why: Option<&str>| {
+        let kind = if why.is_some() { CREDENTIAL_MISSING } else { CREDENTIAL_LENT };
+        let data = json!({ "credential": credential, "reason": why });
+        let (state, record) = (Arc::clone(&of_state), Arc::clone(&of_record));
+        of_state.tasks.spawn(async move { state.note(&record, "proxy", kind, data).await });
+    };
+    let (id, credentials) = (record.id.clone(), record.credentials.clone());
+    let lent = Lent::new(id, credentials, Arc::clone(&state.keeper), Box::new(tell));
     Ok(Arc::new(Caller::new(
         Arc::clone(&state.proxy),
         names,

@@ -12,7 +12,9 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use hyper::StatusCode;
 use hyper::header::HeaderName;
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// What is lent to one session.
 #[derive(Debug)]
@@ -21,6 +23,35 @@ pub struct Lent {
     lendings: Vec<Lending>,
     bindings: Vec<Binding>,
     keeper: Arc<Keeper>,
+    news: Arc<News>,
+}
+
+/// Tells that a credential cannot be lent and why, or that it can again.
+pub type Tell = Box<dyn Fn(&str, Option<&str>) + Send + Sync>;
+
+/// What was told last: the same thing is told once.
+struct News {
+    tell: Tell,
+    missing: Mutex<BTreeMap<String, String>>,
+}
+
+impl fmt::Debug for News {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("News").finish_non_exhaustive()
+    }
+}
+
+impl News {
+    fn heard(&self, credential: &str, why: Option<&str>) {
+        let mut missing = self.missing.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = match why {
+            Some(why) => missing.insert(credential.to_owned(), why.to_owned()),
+            None => missing.remove(credential),
+        };
+        if before.as_deref() != why {
+            (self.tell)(credential, why);
+        }
+    }
 }
 
 /// What a request comes to.
@@ -33,9 +64,10 @@ pub(super) enum Answer {
 
 impl Lent {
     /// What is lent to the session of this id.
-    pub fn new(session: String, lendings: Vec<Lending>, keeper: Arc<Keeper>) -> Self {
+    pub fn new(session: String, lendings: Vec<Lending>, keeper: Arc<Keeper>, tell: Tell) -> Self {
         let bindings = lendings.iter().flat_map(|lending| lending.bindings.clone()).collect();
-        Self { session, lendings, bindings, keeper }
+        let news = Arc::new(News { tell, missing: Mutex::default() });
+        Self { session, lendings, bindings, keeper, news }
     }
 
     /// What a request comes to. `stand_in` is a destination that the manifest has put in the place of the real one.
@@ -73,6 +105,7 @@ impl Lent {
             source,
             headers,
             keeper: Arc::clone(&self.keeper),
+            news: Arc::clone(&self.news),
         };
         Verdict::Lend(Loan { credential: name.clone(), lender: Arc::new(lender) })
     }
@@ -86,6 +119,7 @@ struct Lender {
     source: Source,
     headers: Vec<(HeaderName, Shape)>,
     keeper: Arc<Keeper>,
+    news: Arc<News>,
 }
 
 impl Lender {
@@ -101,7 +135,11 @@ impl Lend for Lender {
         let lender = self.clone();
         async move {
             let value = lender.keeper.value(&lender.session, &lender.source).await;
-            let value = value.map_err(|missing| waiting(&lender.credential, &missing))?;
+            let value = value.map_err(|missing| waiting(&lender.credential, &missing));
+            lender
+                .news
+                .heard(&lender.credential, value.as_ref().err().map(|refusal| refusal.reason.as_str()));
+            let value = value?;
             let unfit = || Missing::Failed("no header can hold its value".to_owned());
             lender.fill(value).ok_or_else(|| waiting(&lender.credential, &unfit()))
         }

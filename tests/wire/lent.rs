@@ -81,7 +81,7 @@ async fn lending(
     let credential = Credential { target: Some(target), ..Credential::default() };
     let bindings = bindings("key", &credential, Kind::Token);
     let lending = Lending { name: "key".to_owned(), source: Some(source), bindings };
-    let lent = Lent::new("id".to_owned(), vec![lending], Arc::clone(&keeper));
+    let lent = Lent::new("id".to_owned(), vec![lending], Arc::clone(&keeper), Box::new(|_, _| ()));
     let setting = setting.host("api.example", at.address).host("other.example", at.address);
     // Who asks for a token from inside is to be answered before anything is dialled.
     let setting = match provider {
