@@ -238,3 +238,34 @@ fn a_command_is_taken_from_the_users_own_file_alone() {
     assert!(world.run(&["validate"]).fails(2).contains("names no command"));
     assert!(!world.root().join("ran").exists(), "nothing is run to look");
 }
+
+#[test]
+fn codex_goes_by_its_login_and_else_by_a_key() {
+    let world = hello();
+    world.manifest("agent: codex\nmode: batch\nprompt: Say hello\nsessions: {k: }\n");
+    let key = "sk-proj-Canary-of-the-host";
+    world.run_as("OPENAI_API_KEY", key, &["up", "--wait", "--yes"]).ok();
+    world.run(&["wait", "k", "--for", "exited", "--timeout", "60s"]).ok();
+    let sent = |path: &str| {
+        let of = world.requests().into_iter().filter(|it| it["path"].as_str().unwrap() == path);
+        of.map(|it| it["authorization"].as_str().unwrap_or_default().to_owned()).collect::<Vec<_>>()
+    };
+    let got = sent("/v1/responses");
+    assert!(!got.is_empty() && got.iter().all(|it| *it == format!("Bearer {key}")), "{got:?}");
+
+    // {"exp":4102444800}
+    let access = "e30.eyJleHAiOjQxMDI0NDQ4MDB9.Canary-of-the-login";
+    let login = json!({"auth_mode": "chatgpt", "OPENAI_API_KEY": null, "last_refresh": "2026-01-01T00:00:00Z", "tokens": {
+        "id_token": "e30.e30.Canary-id", "access_token": access, "refresh_token": "Canary-refresh", "account_id": "acct-1"}});
+    std::fs::create_dir_all(world.path("user/.codex")).unwrap();
+    std::fs::write(world.path("user/.codex/auth.json"), login.to_string()).unwrap();
+    world.manifest("agent: codex\nmode: batch\nprompt: Say hello\nsessions: {k: , l: }\n");
+    world.run(&["up", "--wait", "--yes", "l"]).ok();
+    world.run(&["wait", "l", "--for", "exited", "--timeout", "60s"]).ok();
+    let got = sent("/backend-api/codex/responses");
+    assert!(!got.is_empty() && got.iter().all(|it| *it == format!("Bearer {access}")), "{got:?}");
+    for canary in [key, "Canary-of-the-login", "Canary-id", "Canary-refresh"] {
+        assert_eq!(files_with(&world.home(), canary), Vec::<std::path::PathBuf>::new());
+        assert!(!inspect(&world.container("l")).to_string().contains(canary));
+    }
+}
