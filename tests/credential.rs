@@ -262,7 +262,8 @@ fn codex_goes_by_its_login_and_else_by_a_key() {
     world.manifest("agent: codex\nmode: batch\nprompt: Say hello\nsessions: {k: , l: }\n");
     world.run(&["up", "--wait", "--yes", "l"]).ok();
     world.run(&["wait", "l", "--for", "exited", "--timeout", "60s"]).ok();
-    let got = sent("/backend-api/codex/responses");
+    // The scripted model knows nothing of accounts: what codex asks first is how far it comes.
+    let got = sent("/backend-api/wham/accounts/check");
     assert!(!got.is_empty() && got.iter().all(|it| *it == format!("Bearer {access}")), "{got:?}");
     for canary in [key, "Canary-of-the-login", "Canary-id", "Canary-refresh"] {
         assert_eq!(files_with(&world.home(), canary), Vec::<std::path::PathBuf>::new());

@@ -147,10 +147,8 @@ fn answer(
             (conversation, reply)
         }
         (&Method::POST, "/v1/messages/count_tokens") => (from_messages(body), claude::count_tokens(body)),
-        (_, "/v1/responses" | "/backend-api/codex/responses") if upgrade => {
-            nobody(StatusCode::UPGRADE_REQUIRED)
-        }
-        (&Method::POST, "/v1/responses" | "/backend-api/codex/responses") => {
+        (_, "/v1/responses") if upgrade => nobody(StatusCode::UPGRADE_REQUIRED),
+        (&Method::POST, "/v1/responses") => {
             let conversation = from_responses(body);
             let reply = codex::reply(body, &beat(&conversation, body, script), number);
             (conversation, reply)
