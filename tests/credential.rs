@@ -35,6 +35,12 @@ fn is_nowhere(world: &World, session: &str, canary: &str) {
     let found = world.run_with(&["exec", session, "--", "bash", "-c", SEARCH], canary.as_bytes()).ok();
     assert_eq!(found, "searched\n");
     assert_eq!(files_with(&world.home(), canary), Vec::<std::path::PathBuf>::new());
+    let status: Value = serde_json::from_str(&world.run(&["daemon", "status"]).ok()).unwrap();
+    let environment = std::fs::read(format!("/proc/{}/environ", status["pid"])).unwrap();
+    assert!(
+        !String::from_utf8_lossy(&environment).contains(canary),
+        "the daemon was given it by its environment"
+    );
     let events = world.run(&["events", "--format", "json"]).ok();
     assert!(!events.contains(canary), "the events hold it");
     let logs = docker(&["logs", &container]);
@@ -90,6 +96,7 @@ fn after_the_daemon_has_begun_anew_a_value_of_the_environment_is_waited_for() {
     eventually("the session is served again", LONG, || ask().contains("CLAUDE_CODE_OAUTH_TOKEN"));
     let got = ask();
     assert!(got.ends_with("403") && got.contains("`clauderon up` hands it over"), "{got}");
+    eventually("it shows as waiting", LONG, || world.ps()[0]["waiting_for"] == "credential");
     // A terminal without the variable changes nothing; one that has it mends it, and no container is made anew.
     let before = inspect(&world.container("a"))["Id"].clone();
     world.run(&["up", "-d"]).ok();
@@ -97,6 +104,7 @@ fn after_the_daemon_has_begun_anew_a_value_of_the_environment_is_waited_for() {
     world.run_as("CLAUDE_CODE_OAUTH_TOKEN", "sk-ant-oat01-Another-7f3a", &["up", "-d"]).ok();
     assert!(ask().ends_with("404"), "the scripted model has no such path: {}", ask());
     assert_eq!(inspect(&world.container("a"))["Id"], before);
+    eventually("it waits no longer", LONG, || world.ps()[0]["waiting_for"] != "credential");
     let last = world.requests().pop().unwrap();
     assert_eq!(last["authorization"], "Bearer sk-ant-oat01-Another-7f3a");
 }

@@ -17,6 +17,10 @@ const EARLY: i64 = 60_000;
 /// How long what was rejected or could not be renewed is not tried again: whoever is rejected at will causes no storm.
 const REST: Duration = Duration::from_secs(10);
 
+/// How long after a rejection another causes nothing: a session that makes its requests fail must not have the login
+/// renewed at will.
+const FORCED: Duration = Duration::from_secs(60);
+
 /// Why there is no value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Missing {
@@ -53,6 +57,8 @@ struct Kept {
     ends: Option<i64>,
     /// When reading or renewing last brought nothing new.
     vain: Option<Instant>,
+    /// When it was last read or renewed because it was rejected.
+    forced: Option<Instant>,
 }
 
 impl Kept {
@@ -116,9 +122,10 @@ impl Keeper {
         if let Some(value) = kept.value.clone().filter(|value| value != rejected) {
             return Some(value);
         }
-        if kept.rests() {
+        if kept.rests() || kept.forced.is_some_and(|at| at.elapsed() < FORCED) {
             return None;
         }
+        kept.forced = Some(Instant::now());
         let read = match source {
             Source::File { path, pointer } => {
                 let read = open(path, pointer).await.ok();

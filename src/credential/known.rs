@@ -9,6 +9,15 @@ use std::path::PathBuf;
 
 /// The names.
 pub const KNOWN: [&str; 4] = ["anthropic", "openai", "chatgpt", "github"];
+/// Variables in which they are searched for.
+pub const VARIABLES: [&str; 6] = [
+    "CLAUDE_CODE_OAUTH_TOKEN",
+    "ANTHROPIC_API_KEY",
+    "OPENAI_API_KEY",
+    "CODEX_API_KEY",
+    "GH_TOKEN",
+    "GITHUB_TOKEN",
+];
 /// The placeholder of a token of Claude's.
 pub const CLAUDE_TOKEN: &str = "sk-ant-oat01-clauderon-proxy-placeholder";
 /// The placeholder of an API key of Anthropic's.

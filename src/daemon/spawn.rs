@@ -2,6 +2,7 @@
 
 use super::Error;
 use super::client::Client;
+use crate::credential::known::VARIABLES;
 use crate::fs;
 use crate::home::Home;
 use std::path::Path;
@@ -42,9 +43,13 @@ pub async fn ensure(home: &Home, program: &Path) -> Result<Client, Error> {
 }
 
 fn start(home: &Home, program: &Path) -> Result<Child, Error> {
-    Command::new(program)
+    let mut command = Command::new(program);
+    // What is lent is handed over by itself, and belongs to one session each.
+    for name in VARIABLES {
+        command.env_remove(name);
+    }
+    command
         .args(["daemon", "--detached"])
-        // What is lent is handed over by itself.
         .env("CLAUDERON_HOME", home.path())
         .current_dir("/")
         .stdin(Stdio::null())

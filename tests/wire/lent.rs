@@ -255,6 +255,20 @@ async fn fifty_requests_that_are_rejected_renew_the_login_once_and_all_succeed()
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_makes_its_requests_fail_does_not_have_the_login_renewed_at_will() {
+    let setting = Setting::new();
+    let (upstream, _) = guarded(&setting, "Bearer never").await;
+    let (renewing, asked_for) = provider(&setting, 200, answer()).await;
+    let path = file(&setting, "login.json", &claude(4_102_444_800_000));
+    let source = at(&path, "/claudeAiOauth/accessToken");
+    let (wire, _) = lending(setting, source, &upstream, Some(&renewing)).await;
+    for _ in 0..5 {
+        assert_eq!(wire.curl(&["-w", " %{http_code}", "https://api.example/"]).await, "body of 0 401");
+    }
+    assert_eq!(asked_for.lock().unwrap().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_login_that_cannot_be_renewed_is_told_without_any_of_it() {
     for (status, reply) in [
         (400, json!({"error": "refresh-canary is not known"})),
