@@ -7,6 +7,7 @@ mod backend;
 mod carrier;
 mod complete;
 mod container;
+mod credential;
 mod daemon;
 mod editor;
 mod errors;

@@ -245,7 +245,8 @@ proptest! {
         project.sessions[0].prompt = Some(format!("{text}p"));
         project.sessions[0].environment.insert("A".to_owned(), text);
         let resolved = to_yaml(&project);
-        prop_assert_eq!(parse(&resolved).map_err(|wrong| wrong.render(false)), Ok(project));
+        let again = parse(&resolved).map(without_places).map_err(|wrong| wrong.render(false));
+        prop_assert_eq!(again, Ok(without_places(project)));
     }
 
     #[test]
@@ -267,6 +268,7 @@ proptest! {
         session.agent.model = Some(value.clone());
         session.prompt = Some(format!("{value}\n "));
         let resolved = to_yaml(&project);
-        prop_assert_eq!(parse(&resolved).map_err(|wrong| wrong.render(false)), Ok(project));
+        let again = parse(&resolved).map(without_places).map_err(|wrong| wrong.render(false));
+        prop_assert_eq!(again, Ok(without_places(project)));
     }
 }

@@ -2,6 +2,7 @@
 
 mod adversary;
 mod curl;
+mod lent;
 mod peers;
 mod seam;
 mod streams;
@@ -31,7 +32,8 @@ use tokio_util::sync::CancellationToken;
 const LONG: Duration = Duration::from_secs(60);
 const SOON: Duration = Duration::from_secs(10);
 /// The names that upstreams have certificates for.
-const NAMES: [&str; 3] = ["api.example", "other.example", "registry.example"];
+const NAMES: [&str; 5] =
+    ["api.example", "other.example", "registry.example", "platform.claude.com", "auth.openai.com"];
 
 /// Certificates of upstreams, signed by an authority of their own.
 struct Identity {

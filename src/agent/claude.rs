@@ -82,6 +82,8 @@ pub fn managed_settings(own: Option<&str>) -> Value {
 pub fn seed() -> Value {
     json!({
         "hasCompletedOnboarding": true,
+        // It is asked about a key by its end.
+        "customApiKeyResponses": { "approved": ["roxy-placeholder", "clauderon-proxy-placeholder"], "rejected": [] },
         "projects": { "/workspace": { "hasTrustDialogAccepted": true } },
     })
 }

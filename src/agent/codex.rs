@@ -76,5 +76,5 @@ pub fn config() -> String {
 
 /// `auth.json`: a placeholder key, as the proxy expects it.
 pub fn auth() -> Value {
-    json!({ "auth_mode": "apikey", "OPENAI_API_KEY": "sk-openai-clauderon-proxy-placeholder" })
+    json!({ "auth_mode": "apikey", "OPENAI_API_KEY": crate::credential::known::CODEX_KEY })
 }

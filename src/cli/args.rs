@@ -67,6 +67,8 @@ pub enum Command {
     /// mounts; then the session's own container should be down, for both work in one checkout. Docker's client adds
     /// variables of its own where its config file names proxies.
     Render(Render),
+    /// Look at what of this machine the sessions depend on
+    Doctor(Doctor),
     /// Print the JSON schema of the manifest
     Schema,
     /// Run the daemon in the foreground, or look at it
@@ -324,6 +326,14 @@ pub enum ConfigFormat {
     Yaml,
     /// As JSON.
     Json,
+}
+
+/// `doctor`.
+#[derive(Args, Debug)]
+pub struct Doctor {
+    /// How to print
+    #[arg(long, default_value = "text")]
+    pub format: Format,
 }
 
 /// `daemon`.

@@ -1,12 +1,13 @@
 //! `validate`, `config` and `schema`: what needs no engine and no daemon.
 
 use super::args::{Config, ConfigFormat, Validate, ValidateFormat};
-use super::{Code, context, images, output};
+use super::{Code, context, host, images, lend, output};
 use crate::error::Error;
 use crate::manifest::diagnostic::Diagnostics;
 use crate::manifest::project::{Project, Session};
 use crate::manifest::{origin, report, resolved, schema};
 use crate::render::fields::{fields, spec_hash};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// `clauderon validate`.
@@ -49,31 +50,46 @@ pub fn config(file: &[PathBuf], args: &Config) -> Result<Code, Error> {
         return Ok(0);
     }
     let project = parsed.project;
-    if let Some(lines) = lines(&project, args) {
+    if let Some(lines) = lines(&project, args)? {
         output::data(&lines.iter().map(|line| format!("{line}\n")).collect::<String>());
         return Ok(0);
     }
+    let home = host::home()?;
+    let told = |session: &Session| (session.name.clone(), lend::told(&home, &project, session));
+    let credentials: serde_json::Map<_, _> = project.sessions.iter().map(told).collect();
+    let credentials = serde_json::Value::Object(credentials);
+    // A key that a manifest may have: what is printed still reads back to the same project.
     match args.format {
-        ConfigFormat::Yaml => output::data(&resolved::to_yaml(&project)),
-        ConfigFormat::Json => output::data(&format!("{:#}\n", resolved::to_value(&project))),
+        ConfigFormat::Yaml => output::data(&resolved::with(&project, "x-credentials", credentials)),
+        ConfigFormat::Json => {
+            let mut value = resolved::to_value(&project);
+            value["x-credentials"] = credentials;
+            output::data(&format!("{value:#}\n"));
+        }
     }
     Ok(0)
 }
 
 /// What one of the flags asks for, a line each.
-fn lines(project: &Project, args: &Config) -> Option<Vec<String>> {
+fn lines(project: &Project, args: &Config) -> Result<Option<Vec<String>>, Error> {
     let sessions: Vec<&Session> = project.sessions.iter().collect();
     if args.sessions {
-        return Some(sessions.iter().map(|session| session.name.clone()).collect());
+        return Ok(Some(sessions.iter().map(|session| session.name.clone()).collect()));
     }
     if args.images {
-        return Some(images::references(project, &sessions));
+        return Ok(Some(images::references(project, &sessions)));
     }
+    if !args.hash {
+        return Ok(None);
+    }
+    let found = lend::found(&host::home()?, project, &sessions);
+    let none = BTreeMap::new();
     let hash = |session: &&Session| {
         let reference = images::reference(project, session);
-        format!("{} {}", session.name, spec_hash(&fields(session, ""), &reference))
+        let fields = fields(session, "", found.get(&session.name).unwrap_or(&none));
+        format!("{} {}", session.name, spec_hash(&fields, &reference))
     };
-    args.hash.then(|| sessions.iter().map(hash).collect())
+    Ok(Some(sessions.iter().map(hash).collect()))
 }
 
 /// `clauderon schema`.

@@ -78,6 +78,7 @@ fn taken(project: &Project, session: &Session) -> Vec<String> {
             taken.push(format!("{name}: the certificates in `{}`", real.display()));
         }
     }
+    taken.extend(super::lend::taken(session));
     if let Image::Build(build) = &session.image
         && let Some(real) = outside(&build.context)
     {

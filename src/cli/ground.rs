@@ -4,6 +4,7 @@ use super::remedy::{checkout_error, daemon_error, file_error};
 use super::{images, output, remembered};
 use crate::apply::ground::Ground;
 use crate::backend::docker::Docker;
+use crate::credential::lending::lendings;
 use crate::daemon::client::Client;
 use crate::daemon::record::{self, Record};
 use crate::daemon::spawn;
@@ -92,9 +93,10 @@ impl Local<'_> {
             if let Some(before) = record::read(&self.host.home, &desired.id).map_err(file_error)? {
                 let rules = rules(&desired.session);
                 let authorities = authorities(&desired.session)?;
-                if before.rules != rules || before.authorities != authorities || !before.active {
-                    record::write(&self.host.home, &Record { rules, authorities, active: true, ..before })
-                        .map_err(file_error)?;
+                let credentials = lendings(&desired.session, &self.host.found(&desired.session.name));
+                let after = Record { rules, authorities, credentials, active: true, ..before.clone() };
+                if before != after {
+                    record::write(&self.host.home, &after).map_err(file_error)?;
                     changed.push(desired.id.clone());
                 }
             }
@@ -120,6 +122,7 @@ impl Local<'_> {
             excludes: mounts::excludes(&desired.session),
             rules: rules(&desired.session),
             authorities: authorities(&desired.session)?,
+            credentials: lendings(&desired.session, &self.host.found(&desired.session.name)),
             active: true,
         })
     }

@@ -1,5 +1,6 @@
 //! Facts of the host that commands need: the home, the engine's address, the system's roots.
 
+use crate::credential::known::Places;
 use crate::error::Error;
 use crate::fs;
 use crate::home::Home;
@@ -29,6 +30,17 @@ pub fn user_manifest() -> Option<PathBuf> {
     Some(strategy.config_dir().join("clauderon").join("clauderon.yaml"))
 }
 
+/// Directories in which credentials are searched for.
+pub fn places() -> Places {
+    let named = |name: &str| env::var_os(name).filter(|path| !path.is_empty()).map(PathBuf::from);
+    let home = named("HOME").unwrap_or_default();
+    Places {
+        claude: named("CLAUDE_CONFIG_DIR").unwrap_or_else(|| home.join(".claude")),
+        codex: named("CODEX_HOME").unwrap_or_else(|| home.join(".codex")),
+        config: named("XDG_CONFIG_HOME").unwrap_or_else(|| home.join(".config")),
+    }
+}
+
 /// The facts that hold for a whole run.
 pub fn facts(home: &Home) -> HostFacts {
     HostFacts { system_roots: system_roots(), ..identity(home) }
@@ -42,6 +54,7 @@ pub fn identity(home: &Home) -> HostFacts {
         gid: rustix::process::getgid().as_raw(),
         system_roots: String::new(),
         http_port: HTTP_PORT,
+        found: std::collections::BTreeMap::new(),
     }
 }
 

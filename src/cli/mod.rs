@@ -8,6 +8,7 @@ mod config;
 mod consent;
 mod context;
 mod daemon;
+mod doctor;
 mod down;
 mod events;
 mod exec;
@@ -16,6 +17,7 @@ mod ground;
 mod host;
 mod images;
 mod init;
+mod lend;
 mod logs;
 mod loss;
 mod output;
@@ -71,6 +73,7 @@ async fn dispatch(arguments: Arguments) -> Result<Code, crate::error::Error> {
         Command::Validate(args) => config::validate(file, &args),
         Command::Config(args) => config::config(file, &args),
         Command::Render(args) => render::run(file, &args),
+        Command::Doctor(args) => doctor::run(file, &args),
         Command::Schema => Ok(config::schema()),
         Command::Daemon(args) => daemon::run(args).await,
         Command::Completions { shell } => {

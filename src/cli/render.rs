@@ -3,7 +3,7 @@
 
 use super::args::{Render, RenderFormat};
 use super::remedy::checkout_error;
-use super::{Code, context, ground, host, images, output, remembered};
+use super::{Code, context, ground, host, images, lend, output, remembered};
 use crate::backend::docker::line::line;
 use crate::error::Error;
 use crate::fs;
@@ -32,7 +32,9 @@ struct Rendered<'a> {
 pub fn run(file: &[PathBuf], args: &Render) -> Result<Code, Error> {
     let project = context::project(file)?;
     let sessions = context::chosen(&project, &args.sessions)?;
-    let known = Known::of(&project, &sessions, host::identity(&host::home()?))?;
+    let host = host::identity(&host::home()?);
+    let found = lend::found(&host.home, &project, &sessions);
+    let known = Known::of(&project, &sessions, HostFacts { found, ..host })?;
     let rendered = sessions.iter().map(|session| known.render(session));
     let text = match args.format {
         RenderFormat::Spec => specs(rendered)?,

@@ -3,7 +3,7 @@
 use super::args::{Format, Plan as PlanArgs, Up};
 use super::context::{self, Engine};
 use super::ground::Local;
-use super::{Code, address, consent, follow, host, images, output, progress, remedy, status, wait};
+use super::{Code, address, consent, follow, host, images, lend, output, progress, remedy, status, wait};
 use crate::apply::{Context, Failure, apply};
 use crate::error::{Error, Kind};
 use crate::manifest::project::Project;
@@ -11,6 +11,7 @@ use crate::plan::action::Plan;
 use crate::plan::images::{Fetch, fetches};
 use crate::plan::up::{Options, up};
 use crate::render::desired::{Desired, desired};
+use crate::render::facts::HostFacts;
 use std::path::PathBuf;
 
 /// Everything that a plan was made from.
@@ -19,6 +20,7 @@ struct Planned {
     engine: Engine,
     desired: Vec<Desired>,
     plan: Plan,
+    found: lend::Founds,
     images: std::collections::BTreeMap<String, crate::render::facts::ImageFacts>,
 }
 
@@ -43,9 +45,10 @@ pub async fn run(file: &[PathBuf], args: &Up) -> Result<Code, Error> {
         output::say(&format!("note: {note}"));
     }
     let mark = newest(&planned.engine)?;
-    let host = host::facts(&planned.engine.home);
+    let host = HostFacts { found: planned.found.clone(), ..host::facts(&planned.engine.home) };
     let ground = Local::new(&planned.project, &host, &planned.engine.docker, &planned.images);
     ground.serve(&planned.desired).await?;
+    lend::hand(&planned.engine.home, &planned.desired, &planned.found).await?;
     if planned.plan.is_empty() {
         output::say(&format!("{}: {} up to date", project.name, count(planned.desired.len())));
     } else {
@@ -93,7 +96,8 @@ async fn planned(
     let sessions = context::chosen(project, names)?;
     let engine = context::engine().await?;
     let images = images::resolve(&engine.docker, project, &sessions, fetch).await?;
-    let host = host::identity(&engine.home);
+    let found = lend::found(&engine.home, project, &sessions);
+    let host = HostFacts { found: found.clone(), ..host::identity(&engine.home) };
     let desired: Vec<Desired> = sessions
         .iter()
         .map(|session| {
@@ -111,7 +115,7 @@ async fn planned(
         plan.images = fetches;
         plan.notes.extend(notes);
     }
-    Ok(Planned { project: project.clone(), engine, desired, plan, images })
+    Ok(Planned { project: project.clone(), engine, desired, plan, images, found })
 }
 
 /// One sentence for all that failed; the first cause in full.

@@ -1,8 +1,9 @@
 //! A conversation with the daemon over its control socket.
 
 use super::Error;
-use super::control::{Request, Response, Status};
+use super::control::{Handed, Request, Response, Status};
 use crate::home::Home;
+use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
@@ -47,6 +48,11 @@ impl Client {
     /// Has sessions served.
     pub async fn watch(&mut self, ids: &[String]) -> Result<(), Error> {
         self.ask(&Request::Watch { ids: ids.to_vec() }).await.map(drop)
+    }
+
+    /// Hands over values of variables for a session.
+    pub async fn lend(&mut self, id: &str, values: BTreeMap<String, Handed>) -> Result<(), Error> {
+        self.ask(&Request::Lend { id: id.to_owned(), values }).await.map(drop)
     }
 
     /// Has sessions served no longer.

@@ -1,6 +1,24 @@
 //! Pure. What the command line and the daemon say to each other: one JSON object a line, one answer a question.
 
-use serde::{Deserialize, Serialize};
+use crate::secret::Secret;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::collections::BTreeMap;
+
+/// A value on its way over the control socket: the one place where a secret is put into words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Handed(pub Secret<String>);
+
+impl Serialize for Handed {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.0.expose())
+    }
+}
+
+impl<'de> Deserialize<'de> for Handed {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(|value| Self(Secret::new(value)))
+    }
+}
 
 /// A question to the daemon.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,6 +33,13 @@ pub enum Request {
     Forget {
         /// The sessions' ids.
         ids: Vec<String>,
+    },
+    /// Hold these values of variables for a session, in memory alone.
+    Lend {
+        /// The session's id.
+        id: String,
+        /// Values by variable.
+        values: BTreeMap<String, Handed>,
     },
     /// Import a session's commits now.
     Import {
@@ -32,7 +57,7 @@ impl Request {
     pub fn ids(&self) -> &[String] {
         match self {
             Self::Watch { ids } | Self::Forget { ids } => ids,
-            Self::Import { id } => std::slice::from_ref(id),
+            Self::Import { id } | Self::Lend { id, .. } => std::slice::from_ref(id),
             Self::Status | Self::Stop => &[],
         }
     }

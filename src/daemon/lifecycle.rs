@@ -4,11 +4,14 @@ use super::control::{Request, Response, Status};
 use super::door::Hooks;
 use super::state::{Served, State, now};
 use super::{Error, engine, import, record, session};
+use crate::credential::keeper::Keeper;
 use crate::fs;
 use crate::home::Home;
 use crate::hooks::{endpoint, token};
 use crate::proxy::audit::Audit;
 use crate::proxy::caller::Installation;
+use crate::proxy::errand::Errand;
+use crate::proxy::policy::Policy;
 use crate::proxy::{ca, trust};
 use crate::store::Writer;
 use std::os::unix::fs::PermissionsExt;
@@ -17,6 +20,7 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, UnixListener, UnixStream};
 use tokio::sync::Semaphore;
+use zeroize::Zeroize;
 
 /// Connections of the HTTP port at once: any user of the machine may open them.
 const MOST_HTTP: usize = 256;
@@ -51,7 +55,9 @@ pub async fn serve(options: Options, shutdown: impl Future<Output = ()>) -> Resu
     let audit = Arc::new(Audit::open(&home.audit_log())?);
     let authority = ca::load(&home, time::OffsetDateTime::now_utc())?;
     let proxy = Arc::new(Installation::new(audit, authority, trust::system_roots())?);
-    let state = Arc::new(State::new(home.clone(), store, proxy, options.http_port));
+    let errand = Errand::new(&proxy, Policy::default()).map_err(crate::proxy::caller::Error::from)?;
+    let keeper = Arc::new(Keeper::new(Arc::new(errand)));
+    let state = Arc::new(State::new(home.clone(), store, proxy, keeper, options.http_port));
     for record in record::all(&home)?.into_iter().filter(|record| record.active) {
         if let Err(error) = watch(&state, record) {
             tracing::error!(%error, "a session of before is not served");
@@ -162,6 +168,7 @@ async fn converse(state: Arc<State>, stream: UnixStream) {
             return;
         }
         let request = serde_json::from_str::<Request>(&line);
+        line.zeroize();
         let stop = matches!(request, Ok(Request::Stop));
         let response = match request {
             Ok(request) => answer(&state, request).await,
@@ -200,10 +207,16 @@ async fn answer(state: &Arc<State>, request: Request) -> Response {
         Request::Forget { ids } => {
             for id in ids {
                 let served = state.sessions().remove(&id);
+                state.keeper.forget(&id);
                 if let Some(served) = served {
                     served.stop.cancel();
                 }
             }
+            Response::Done
+        }
+        Request::Lend { id, values } => {
+            let values = values.into_iter().map(|(name, value)| (name, value.0)).collect();
+            state.keeper.hand(&id, values);
             Response::Done
         }
         Request::Import { id } => {
@@ -231,15 +244,16 @@ async fn answer(state: &Arc<State>, request: Request) -> Response {
 /// Serves a session, anew where its record has changed or its socket has gone; else it is left alone. What is said of
 /// hosts is changed under it.
 fn watch(state: &Arc<State>, record: record::Record) -> Result<(), Error> {
+    let record = Arc::new(record);
     let before = state.sessions().get(&record.id).cloned();
     if let Some(served) = &before
         && served.record.differs_in_rules_alone(&record)
         && fs::exists(&state.home.session(&record.id).socket())
     {
-        if *served.record != record {
-            session::change(&served.caller, &record)?;
+        if served.record != record {
+            session::change(state, &served.caller, &record)?;
             let id = record.id.clone();
-            state.sessions().insert(id, Served { record: Arc::new(record), ..served.clone() });
+            state.sessions().insert(id, Served { record, ..served.clone() });
         }
         return Ok(());
     }
@@ -251,7 +265,7 @@ fn watch(state: &Arc<State>, record: record::Record) -> Result<(), Error> {
     let (sender, asked) = tokio::sync::mpsc::channel(1);
     let served = Served {
         caller: session::caller(state, &record)?,
-        record: Arc::new(record),
+        record,
         token: token.into(),
         stop: state.shutdown.child_token(),
         places,

@@ -1,6 +1,7 @@
 //! What the daemon must know of a session: a file in the session's directory, so that a daemon that is started again
 //! finds every session.
 
+use crate::credential::lending::Lending;
 use crate::fs;
 use crate::home::Home;
 use crate::manifest::project::Host;
@@ -38,6 +39,9 @@ pub struct Record {
     /// `proxy.hosts`: the certificates that are believed for a name, as PEM.
     #[serde(default)]
     pub authorities: BTreeMap<String, String>,
+    /// `credentials`: what is lent, without any value.
+    #[serde(default)]
+    pub credentials: Vec<Lending>,
     /// Whether there is a container, so that the daemon serves its socket.
     pub active: bool,
 }
@@ -52,10 +56,10 @@ impl Record {
         Policy { hosts: self.rules.hosts.iter().map(host).collect() }
     }
 
-    /// Whether another record says the same of everything but the rules.
+    /// Whether another record says the same of everything but the rules and what is lent.
     pub fn differs_in_rules_alone(&self, other: &Self) -> bool {
-        let Self { rules, authorities, .. } = self.clone();
-        Self { rules, authorities, ..other.clone() } == *self
+        let Self { rules, authorities, credentials, .. } = self.clone();
+        Self { rules, authorities, credentials, ..other.clone() } == *self
     }
 }
 

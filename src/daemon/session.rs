@@ -4,12 +4,15 @@ use super::door::Hooks;
 use super::record::Record;
 use super::state::{Served, State};
 use super::{Error, import};
+use crate::hooks::activity::{CREDENTIAL_LENT, CREDENTIAL_MISSING};
 use crate::hooks::spool::Spool;
 use crate::hooks::{endpoint, message};
 use crate::proxy::caller::Caller;
 use crate::proxy::forward;
+use crate::proxy::lending::Lent;
 use crate::proxy::ruled::Ruled;
 use rustix::fs::{Mode, OFlags};
+use serde_json::json;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -63,20 +66,32 @@ fn bind(path: &Path) -> Result<UnixListener, Error> {
 }
 
 /// A session as the proxy knows it.
-pub fn caller(state: &State, record: &Record) -> Result<Arc<Caller>, Error> {
+pub fn caller(state: &Arc<State>, record: &Arc<Record>) -> Result<Arc<Caller>, Error> {
     let names = (record.project.clone(), record.session.clone());
     let policy = record.policy().with_models();
-    Ok(Arc::new(Caller::new(
-        Arc::clone(&state.proxy),
-        names,
-        policy,
-        Arc::new(Ruled::new(record.rules.clone())),
-    )?))
+    let caller = Caller::new(Arc::clone(&state.proxy), names, policy, Arc::new(judge(state, record)));
+    Ok(Arc::new(caller?))
 }
 
 /// Has a session's rules hold as its record has them now, with its connections left alone.
-pub fn change(caller: &Caller, record: &Record) -> Result<(), Error> {
-    Ok(caller.change(record.policy().with_models(), Arc::new(Ruled::new(record.rules.clone())))?)
+pub fn change(state: &Arc<State>, caller: &Caller, record: &Arc<Record>) -> Result<(), Error> {
+    Ok(caller.change(record.policy().with_models(), Arc::new(judge(state, record)))?)
+}
+
+/// A session's rules, and what it is lent.
+fn judge(state: &Arc<State>, record: &Arc<Record>) -> Ruled {
+    let (of_state, of_record) = (Arc::clone(state), Arc::clone(record));
+    let tell = move |credential: &str, why: Option<&str>| {
+        let kind = if why.is_some() { CREDENTIAL_MISSING } else { CREDENTIAL_LENT };
+        let data = json!({ "credential": credential, "reason": why });
+        let (state, record) = (Arc::clone(&of_state), Arc::clone(&of_record));
+        of_state.tasks.spawn(async move { state.note(&record, "proxy", kind, data).await });
+    };
+    let (id, credentials) = (record.id.clone(), record.credentials.clone());
+    Ruled::lending(
+        record.rules.clone(),
+        Lent::new(id, credentials, Arc::clone(&state.keeper), Box::new(tell)),
+    )
 }
 
 async fn accept(state: Arc<State>, served: Served, listener: UnixListener) {

@@ -2,6 +2,7 @@
 
 use super::Error;
 use super::client::Client;
+use crate::credential::known::VARIABLES;
 use crate::fs;
 use crate::home::Home;
 use std::path::Path;
@@ -44,7 +45,12 @@ pub async fn ensure(home: &Home, program: &Path) -> Result<Client, Error> {
 fn start(home: &Home, program: &Path) -> Result<Child, Error> {
     // What the caller has open, a lock or a pipe, would be held as long as the daemon lives.
     close_fds::set_fds_cloexec_threadsafe(3, &[]);
-    Command::new(program)
+    let mut command = Command::new(program);
+    // What is lent is handed over by itself, and belongs to one session each.
+    for name in VARIABLES {
+        command.env_remove(name);
+    }
+    command
         .args(["daemon", "--detached"])
         .env("CLAUDERON_HOME", home.path())
         .current_dir("/")

@@ -1,6 +1,7 @@
 //! What the daemon's parts share: the store, the sessions that it serves, and the way events are recorded.
 
 use super::record::Record;
+use crate::credential::keeper::Keeper;
 use crate::home::Home;
 use crate::proxy::caller::{Caller, Installation};
 use crate::store::{New, Writer};
@@ -19,6 +20,8 @@ pub struct State {
     pub store: Writer,
     /// The proxy.
     pub proxy: Arc<Installation>,
+    /// The values of credentials.
+    pub keeper: Arc<Keeper>,
     /// Ends everything.
     pub shutdown: CancellationToken,
     /// Every task, joined at the end.
@@ -53,11 +56,18 @@ pub struct Served {
 
 impl State {
     /// A state that serves nothing yet.
-    pub fn new(home: Home, store: Writer, proxy: Arc<Installation>, http_port: Option<u16>) -> Self {
+    pub fn new(
+        home: Home,
+        store: Writer,
+        proxy: Arc<Installation>,
+        keeper: Arc<Keeper>,
+        http_port: Option<u16>,
+    ) -> Self {
         Self {
             home,
             store,
             proxy,
+            keeper,
             shutdown: CancellationToken::new(),
             tasks: TaskTracker::new(),
             http_port,

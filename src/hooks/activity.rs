@@ -50,10 +50,25 @@ pub fn activity(events: &[Event], running: bool) -> Told {
             told = Told { activity, since: Some(event.time.clone()), waiting_for };
         }
     }
+    // Whatever the agent makes of it: it gets no further before the credential is there.
+    let credential = events.iter().rev().find(|event| event.source == "proxy" && is_credential(event));
+    if let Some(event) = credential.filter(|event| event.kind == CREDENTIAL_MISSING) {
+        let since = Some(event.time.clone());
+        told = Told { activity: Activity::Waiting, since, waiting_for: Some("credential".to_owned()) };
+    }
     if !running && told.activity != Activity::Ended {
         told = Told { activity: Activity::Ended, since: told.since, waiting_for: None };
     }
     told
+}
+
+/// The type of the event that a credential could not be lent.
+pub const CREDENTIAL_MISSING: &str = "credential_missing";
+/// The type of the event that it is lent again.
+pub const CREDENTIAL_LENT: &str = "credential_lent";
+
+fn is_credential(event: &Event) -> bool {
+    event.kind == CREDENTIAL_MISSING || event.kind == CREDENTIAL_LENT
 }
 
 /// What one event says; nothing for events that change nothing.
@@ -122,6 +137,30 @@ mod tests {
             let told = told(&seen, true);
             assert_eq!((told.activity, told.waiting_for.as_deref()), (expected, waiting), "after {kind}");
         }
+    }
+
+    #[test]
+    fn a_credential_is_waited_for_whatever_the_agent_says_until_it_is_lent() {
+        let event = |kind: &str, source: &str| Event {
+            seq: 1,
+            time: "t".to_owned(),
+            project: "p".to_owned(),
+            id: "i".to_owned(),
+            session: "s".to_owned(),
+            source: source.to_owned(),
+            kind: kind.to_owned(),
+            data: json!({}),
+        };
+        let mut events = vec![event("UserPromptSubmit", "hook"), event(CREDENTIAL_MISSING, "proxy")];
+        events.push(event("StopFailure", "hook"));
+        let waits = activity(&events, true);
+        assert_eq!((waits.activity, waits.waiting_for.as_deref()), (Activity::Waiting, Some("credential")));
+        assert_eq!(activity(&events, false).activity, Activity::Ended);
+        // The agent itself cannot say so.
+        events.push(event(CREDENTIAL_LENT, "hook"));
+        assert_eq!(activity(&events, true).activity, Activity::Waiting);
+        events.push(event(CREDENTIAL_LENT, "proxy"));
+        assert_eq!(activity(&events, true).activity, Activity::Idle);
     }
 
     #[test]

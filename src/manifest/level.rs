@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use super::credentials::Credential;
 use super::project::{
     Access, AgentKind, CacheScope, Egress, HostAccess, Image, Mode, Permissions, PullPolicy, Restart, Volume,
 };
@@ -49,6 +50,8 @@ pub struct Level {
     pub access: Option<Access>,
     /// Hosts by name or pattern.
     pub hosts: BTreeMap<String, Host>,
+    /// Credentials by name.
+    pub credentials: BTreeMap<String, Credential>,
 }
 
 /// An agent, as far as a level names it.
@@ -140,6 +143,7 @@ impl Level {
             egress: self.egress.or(lower.egress),
             access: self.access.or(lower.access),
             hosts: over_each(self.hosts, &lower.hosts, Host::over),
+            credentials: super::credentials::over(self.credentials, &lower.credentials),
         }
     }
 }
@@ -207,7 +211,7 @@ impl Rule {
     }
 }
 
-fn over_each<T: Clone>(
+pub(super) fn over_each<T: Clone>(
     own: BTreeMap<String, T>,
     lower: &BTreeMap<String, T>,
     join: impl Fn(T, &T) -> T,

@@ -4,6 +4,7 @@
 pub mod branch;
 pub mod check;
 pub mod collide;
+pub mod credentials;
 pub mod diagnostic;
 pub mod dotenv;
 mod expected;

@@ -156,5 +156,5 @@ fn spelled(level: &Node, path: &[String], value: &Value) -> Option<Vec<String>> 
 /// Whether text in the place of a map is this key of it.
 fn stands_for(rest: &[String]) -> bool {
     let rest: Vec<&str> = rest.iter().map(String::as_str).collect();
-    matches!(rest.as_slice(), ["kind" | "path" | "text"] | ["prompt", "text"])
+    matches!(rest.as_slice(), ["kind" | "path" | "text" | "access"] | ["prompt", "text"])
 }

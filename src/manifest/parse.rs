@@ -9,6 +9,7 @@ use indexmap::map::Entry;
 
 use super::check::MAX_FOUND;
 use super::collide::branches;
+use super::credentials::not_the_projects;
 use super::diagnostic::{Diagnostics, Fault, Other};
 use super::finding::Wrong;
 use super::layer::{Layer, Role, Text, World};
@@ -54,6 +55,7 @@ pub fn parse_all(texts: Vec<Text>, world: &World<'_>) -> Result<Parsed, Diagnost
     let world = &World { files: &files, ..*world };
     let mut layers: Vec<Layer> = texts.iter().map(|text| Layer::read(text, world)).collect();
     let (project, mut faults) = build(&mut layers, &texts, world);
+    faults.extend(not_the_projects(&layers));
     for (index, layer) in layers.iter_mut().enumerate() {
         faults.extend(layer.faults().into_iter().take(MAX_FOUND).map(|fault| (index, fault)));
     }
@@ -84,6 +86,9 @@ fn build(layers: &mut [Layer], texts: &[Text], world: &World<'_>) -> (Project, V
         if let Err(heavy) = weight.add(&session) {
             faults.push(at_sessions(layers, heavy));
             break;
+        }
+        for (credential, said) in &mut session.credentials {
+            said.place = lines.of(&name, ["credentials", credential]);
         }
         sessions.push(session);
         if faults.len() >= MAX_FOUND {

@@ -23,11 +23,13 @@ pub struct Project {
 }
 
 impl Project {
-    /// The project without the lines at which its hosts stand: two that are equal then mean the same.
+    /// The project without the lines at which its hosts and credentials stand: two that are equal then mean the same.
     #[must_use]
     pub fn without_places(mut self) -> Self {
         let hosts = self.sessions.iter_mut().flat_map(|session| session.hosts.values_mut());
         hosts.for_each(|host| host.place.clear());
+        let credentials = self.sessions.iter_mut().flat_map(|session| session.credentials.values_mut());
+        credentials.for_each(|credential| credential.place.clear());
         self
     }
 }
@@ -69,6 +71,8 @@ pub struct Session {
     pub hosts: BTreeMap<String, Host>,
     /// The cap on every host but the model's.
     pub access: Access,
+    /// Credentials that are lent, by name; the agent's own among them.
+    pub credentials: BTreeMap<String, Credential>,
 }
 
 /// Where an image comes from.
@@ -367,4 +371,70 @@ pub struct Rule {
     pub methods: Option<Vec<String>>,
     /// Its path is one of these or fits one of them; `None` is any.
     pub paths: Option<Vec<String>>,
+}
+
+/// A credential that is lent to a session: its value never enters the container.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Credential {
+    /// Where its value comes from; `None` is searched for.
+    pub from: Option<Source>,
+    /// Where it belongs; `None` is known of its name.
+    pub target: Option<Target>,
+    /// What a request must be for it to be lent.
+    pub rule: Rule,
+    /// Variables of the container that hold its placeholder.
+    pub environment: Vec<String>,
+    /// Where the manifest says so, such as `clauderon.yaml:12`; empty where the agent implies it.
+    pub place: String,
+}
+
+/// Where an own credential belongs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// The host's name, in lower case.
+    pub host: String,
+    /// The host's port; the scheme is always `https`.
+    pub port: u16,
+    /// The header.
+    pub header: String,
+    /// The header's value, with `{}` for the credential's.
+    pub value: String,
+}
+
+/// Where a credential's value comes from.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Source {
+    /// A variable of the environment of whoever runs `up`.
+    Env(String),
+    /// A file, absolute, and a JSON pointer into it; an empty pointer is the whole file.
+    File {
+        /// The file.
+        path: PathBuf,
+        /// The pointer.
+        pointer: String,
+    },
+    /// A reference of 1Password, `op://…`.
+    Op(String),
+    /// A command of the user's own.
+    Command {
+        /// The program and its arguments.
+        argv: Vec<String>,
+        /// Seconds that it may take.
+        timeout: u64,
+    },
+}
+
+impl std::fmt::Display for Source {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Env(name) => write!(f, "env:{name}"),
+            Self::File { path, pointer } if pointer.is_empty() => write!(f, "file:{}", path.display()),
+            Self::File { path, pointer } => write!(f, "file:{}#{pointer}", path.display()),
+            Self::Op(reference) => f.write_str(reference),
+            Self::Command { argv, .. } => {
+                write!(f, "the command `{}`", argv.first().map_or("", String::as_str))
+            }
+        }
+    }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use super::credentials;
 use super::diagnostic::quoted;
 use super::finding::Wrong;
 use super::level::{self, Level};
@@ -58,15 +59,14 @@ pub fn resolve(name: &str, level: Level, root: &Path) -> (Session, Vec<Broken>) 
     let egress = level.egress.unwrap_or(Egress::Sealed);
     let mode = level.mode.unwrap_or(Mode::Interactive);
     let mut broken = Vec::new();
+    let agent = level.agent.kind.unwrap_or(AgentKind::Claude);
+    let (credentials, unlent) = credentials::resolve(level.credentials, agent, egress);
+    broken.extend(unlent.into_iter().map(|it| Broken::at(&[&["credentials", &it.name]], it.wrong)));
     let session = Session {
         name: name.to_owned(),
         image: level.image.unwrap_or_else(|| Image::Reference(IMAGE.to_owned())),
         pull_policy: level.pull_policy.unwrap_or(PullPolicy::Missing),
-        agent: Agent {
-            kind: level.agent.kind.unwrap_or(AgentKind::Claude),
-            model: level.agent.model,
-            args: level.agent.args.unwrap_or_default(),
-        },
+        agent: Agent { kind: agent, model: level.agent.model, args: level.agent.args.unwrap_or_default() },
         prompt: level.prompt,
         mode,
         permissions: level.permissions.unwrap_or(match egress {
@@ -86,6 +86,7 @@ pub fn resolve(name: &str, level: Level, root: &Path) -> (Session, Vec<Broken>) 
         egress,
         hosts: level.hosts.into_iter().map(|(name, said)| (name, host(said))).collect(),
         access: level.access.unwrap_or_default(),
+        credentials,
     };
     broken.extend(prompt_rules(&session));
     broken.extend(mount_rules(&session));

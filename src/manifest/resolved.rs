@@ -12,6 +12,14 @@ pub fn to_yaml(project: &Project) -> String {
     serde_saphyr::to_string(&manifest).unwrap_or_else(|_| manifest.to_string())
 }
 
+/// The same with one more key, which a manifest may have.
+pub fn with(project: &Project, key: &str, value: Value) -> String {
+    let mut manifest = to_value(project);
+    manifest[key] = value;
+    let manifest = escaped(manifest);
+    serde_saphyr::to_string(&manifest).unwrap_or_else(|_| manifest.to_string())
+}
+
 /// The value with each `$` of its texts doubled, as a manifest has it.
 pub(super) fn escaped(value: Value) -> Value {
     match value {
@@ -67,6 +75,7 @@ fn session_value(session: &Session) -> Value {
         "proxy",
         json!({ "egress": session.egress.as_str(), "access": session.access, "hosts": hosts(session) }),
     );
+    set("credentials", super::credentials::written(session));
     Value::Object(map)
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::branch::{branch, revision};
+use super::credentials::credentials;
 use super::diagnostic::quoted;
 use super::finding::{Finding, Wrong};
 use super::hosts::hosts;
@@ -63,6 +64,7 @@ pub fn settle(
         egress: proxy.and_then(|form| form.egress).map(|word| word.0),
         access: proxy.and_then(|form| form.access).map(|word| word.0),
         hosts: proxy.map(|form| hosts(&mut settle, form)).unwrap_or_default(),
+        credentials: credentials(&mut settle, settings),
     }
 }
 

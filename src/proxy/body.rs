@@ -12,6 +12,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
+/// How much of a refused request's body is taken in, and for how long.
+const DRAINED: usize = 256 * 1024;
+const DRAIN: Duration = Duration::from_secs(2);
 
 /// A body on its way through.
 pub(super) type Body = BoxBody<Bytes, hyper::Error>;
@@ -21,12 +24,8 @@ pub(super) fn empty() -> Body {
     whole(Bytes::new())
 }
 
-/// How much of a refused request's body is taken in, and for how long.
-const DRAINED: usize = 256 * 1024;
-const DRAIN: Duration = Duration::from_secs(2);
-
 /// Takes in what little of a body is under way before a refusal: where a connection is closed with bytes unread, the
-/// other end may lose the answer too. Seen over a Unix socket of Linux.
+/// other end may lose the answer too (seen over a Unix socket of Linux, and by curl over HTTP/2).
 pub(super) async fn drain(mut body: Incoming) {
     let taken = async {
         let mut left = DRAINED;
@@ -42,7 +41,8 @@ pub(super) async fn drain(mut body: Incoming) {
     let _ = tokio::time::timeout(DRAIN, taken).await;
 }
 
-fn whole(bytes: Bytes) -> Body {
+/// A body of these bytes.
+pub(super) fn whole(bytes: Bytes) -> Body {
     Full::new(bytes).map_err(|never| match never {}).boxed()
 }
 
@@ -109,10 +109,10 @@ impl hyper::body::Body for Received {
     }
 }
 
-/// Answers instead of the destination, and writes down why. What was not even tried is a denial.
+/// Answers instead of the destination, and writes down why. What was not even tried is a denial, however it reads.
 pub(super) fn refuse(entry: &mut Entry, refusal: Refusal) -> Response<Body> {
     entry.line.status = refusal.status.as_u16();
-    if refusal.status.is_client_error() {
+    if !refusal.status.is_server_error() {
         entry.line.decision = "deny";
     }
     entry.line.reason = Some(refusal.reason);

@@ -5,7 +5,8 @@ use super::audit::Entry;
 use super::body::{self, Body, refuse};
 use super::caller::{Caller, Terms};
 use super::headers::{self, onward, strip};
-use super::judge::{Asked, Injection, Observer, Refusal, Verdict};
+use super::judge::{Asked, Injection, Loan, Observer, Refusal, Verdict};
+use super::lent;
 use super::refusal::{unanswered, unreached};
 use super::serve::Next;
 use super::websocket;
@@ -54,9 +55,14 @@ pub(super) async fn pass(
     let terms = caller.terms();
     let (mut parts, body) = request.into_parts();
     let asked = asked(place, &parts);
+    let mut loan = None;
     let injection = match terms.judge.judge(&asked) {
         Verdict::Pass | Verdict::Tunnel => None,
         Verdict::Inject(injection) => Some(injection),
+        Verdict::Lend(lent) => {
+            loan = Some(lent);
+            None
+        }
         Verdict::Refuse(refusal) => return turn_away(&mut entry, refusal, &parts, body).await,
     };
     let observer = terms.judge.observe(&asked);
@@ -77,11 +83,26 @@ pub(super) async fn pass(
     if let Some(injection) = injection {
         inject(&mut parts, injection, &mut entry);
     }
+    let lent = match loan {
+        None => None,
+        Some(loan) => match loan.lender.lend().await {
+            Ok(lent) => {
+                let Loan { credential, lender } = loan;
+                let headers = lent.headers.clone();
+                inject(&mut parts, Injection { credential, headers }, &mut entry);
+                Some((lender, lent))
+            }
+            Err(refusal) => return refuse(&mut entry, refusal),
+        },
+    };
     let request = Request::from_parts(parts, body);
     if websocket {
         return websocket::open(request, place, &terms, entry, next).await;
     }
-    send(request, &terms, entry, observer).await
+    match lent {
+        Some(lent) => lent::send(request, lent, &terms, entry, observer).await,
+        None => send(request, &terms, entry, observer).await,
+    }
 }
 
 /// Refuses a request whose body may be under way. One that waits for a word to begin gets none.
@@ -100,17 +121,23 @@ async fn send(
 ) -> Response<Body> {
     let bytes_in = entry.bytes_in.clone();
     let request = request.map(|body| body::sent(body, bytes_in, observer.clone()));
+    match ask(request, terms, &entry.line.host).await {
+        Ok(response) => back(response, entry, observer),
+        Err(refusal) => refuse(&mut entry, refusal),
+    }
+}
+
+/// Sends a request and waits for its answer to begin.
+pub(super) async fn ask(
+    request: Request<Body>,
+    terms: &Terms,
+    host: &str,
+) -> Result<Response<Incoming>, Refusal> {
     match tokio::time::timeout(THOUGHT, terms.upstreams.send(request)).await {
-        Ok(Ok(response)) if !response.status().is_informational() => back(response, entry, observer),
-        Ok(Ok(_)) => {
-            let refusal = unanswered(&entry.line.host, "switched to what was not asked for");
-            refuse(&mut entry, refusal)
-        }
-        Ok(Err(error)) => {
-            let refusal = unreached(&entry.line.host, &error);
-            refuse(&mut entry, refusal)
-        }
-        Err(_) => refuse(&mut entry, late()),
+        Ok(Ok(response)) if !response.status().is_informational() => Ok(response),
+        Ok(Ok(_)) => Err(unanswered(host, "switched to what was not asked for")),
+        Ok(Err(error)) => Err(unreached(host, &error)),
+        Err(_) => Err(late()),
     }
 }
 

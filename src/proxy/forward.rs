@@ -76,7 +76,9 @@ async fn connect(
             entry.line.decision = "tunnel";
             terms.upstreams.dial(&place).await.map(Some)
         }
-        Verdict::Pass | Verdict::Inject(_) => terms.upstreams.permit(&place).await.map(|()| None),
+        Verdict::Pass | Verdict::Inject(_) | Verdict::Lend(_) => {
+            terms.upstreams.permit(&place).await.map(|()| None)
+        }
     };
     match opened {
         Ok(Some(upstream)) => next.set(tunnel(upgraded, upstream, entry, (stop, terms.over.clone())).boxed()),

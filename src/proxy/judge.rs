@@ -1,7 +1,10 @@
 //! Pure. The seam between the wire and the policies: what is asked about each request, and what may be said of it.
 
+use crate::secret::Secret;
+use futures_util::future::BoxFuture;
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use hyper::{Method, StatusCode};
+use std::fmt;
 use std::sync::Arc;
 
 /// A request, as a policy sees it: where it goes is settled, TLS name, CONNECT and Host agree.
@@ -32,6 +35,8 @@ pub enum Verdict {
     Tunnel,
     /// Let it pass with these headers set.
     Inject(Injection),
+    /// Let it pass with a credential, whose value is asked for just before.
+    Lend(Loan),
     /// Answer instead of the destination.
     Refuse(Refusal),
 }
@@ -43,6 +48,39 @@ pub struct Injection {
     pub credential: String,
     /// Each replaces all that the request has of its name.
     pub headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+/// A credential that is lent to one request.
+#[derive(Clone)]
+pub struct Loan {
+    /// The credential's name, for the audit log.
+    pub credential: String,
+    /// Who knows its value.
+    pub lender: Arc<dyn Lend>,
+}
+
+impl fmt::Debug for Loan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Loan").field("credential", &self.credential).finish_non_exhaustive()
+    }
+}
+
+/// A value as it goes out.
+#[derive(Clone, Debug)]
+pub struct Lent {
+    /// Each replaces all that the request has of its name.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// The value itself, so that the next one can be told from it.
+    pub value: Secret<String>,
+}
+
+/// Knows a credential's value.
+pub trait Lend: Send + Sync {
+    /// The value now, or why there is none.
+    fn lend(&self) -> BoxFuture<'static, Result<Lent, Refusal>>;
+
+    /// Another value than one that was answered 401, where there is one.
+    fn again(&self, rejected: Lent) -> BoxFuture<'static, Option<Lent>>;
 }
 
 /// An answer instead of the destination's.

@@ -1,7 +1,9 @@
-//! A session's policy on the wire: the manifest's rules, asked about each request.
+//! A session's policy on the wire: the manifest's rules, asked about each request, and then what it is lent.
 
 use super::judge::{Asked, Judge, Refusal, Verdict};
+use super::lending::{Answer, Lent};
 use super::rules::{Broken, Request, Rules, Ruling};
+use crate::credential::swap::Misplaced;
 use hyper::StatusCode;
 use hyper::header::ACCEPT;
 use serde_json::json;
@@ -10,12 +12,18 @@ use serde_json::json;
 #[derive(Debug)]
 pub struct Ruled {
     rules: Rules,
+    lent: Option<Lent>,
 }
 
 impl Ruled {
-    /// A session's rules.
+    /// A session's rules, with nothing lent.
     pub fn new(rules: Rules) -> Self {
-        Self { rules }
+        Self { rules, lent: None }
+    }
+
+    /// A session's rules, and what it is lent.
+    pub fn lending(rules: Rules, lent: Lent) -> Self {
+        Self { rules, lent: Some(lent) }
     }
 }
 
@@ -23,9 +31,17 @@ impl Judge for Ruled {
     fn judge(&self, asked: &Asked<'_>) -> Verdict {
         let Asked { host, path, query, .. } = *asked;
         match self.rules.rule(&Request { host, method: asked.method.as_str(), path, query }) {
-            Ruling::Pass => Verdict::Pass,
-            Ruling::Tunnel => Verdict::Tunnel,
-            Ruling::Refuse(broken) => Verdict::Refuse(refusal(asked, &broken)),
+            Ruling::Pass => {}
+            Ruling::Tunnel => return Verdict::Tunnel,
+            Ruling::Refuse(broken) => return Verdict::Refuse(refusal(asked, &broken)),
+        }
+        let Some(lent) = &self.lent else { return Verdict::Pass };
+        let stand_in = self.rules.hosts.get(host).is_some_and(|host| host.address.is_some());
+        match lent.answer(asked, stand_in) {
+            Answer::Verdict(verdict) => verdict,
+            Answer::Misplaced(Misplaced { rule, place, says, help }) => {
+                Verdict::Refuse(refusal(asked, &Broken { rule, place, says, help }))
+            }
         }
     }
 }

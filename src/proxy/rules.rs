@@ -111,7 +111,8 @@ fn reads(request: &Request<'_>) -> bool {
     (READING.contains(&request.method) && !pushes()) || fetches()
 }
 
-fn allows(rule: &Rule, request: &Request<'_>) -> bool {
+/// Whether a rule allows a request.
+pub fn allows(rule: &Rule, request: &Request<'_>) -> bool {
     let access = rule.access == HostAccess::ReadWrite || reads(request);
     let method =
         rule.methods.as_ref().is_none_or(|methods| methods.iter().any(|method| method == request.method));

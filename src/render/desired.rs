@@ -31,7 +31,7 @@ pub fn desired(project: &Project, session: &Session, host: &HostFacts, image: (&
         id: session_id(&owner, project, &session.name),
         container: container_name(project, session),
         image: image.0.to_owned(),
-        fields: fields(session, image.1),
+        fields: fields(session, image.1, &host.found(&session.name)),
         session: session.clone(),
     }
 }

@@ -2,6 +2,7 @@
 
 use super::facts::{GitIdentity, HostFacts, SessionFacts};
 use super::identity::conversation_id;
+use super::placeholders::placeholders;
 use crate::manifest::project::{AgentKind, Egress, Session};
 use std::collections::BTreeMap;
 
@@ -21,7 +22,7 @@ pub fn environment(id: &str, session: &Session, host: &HostFacts, facts: &Sessio
     identity(&mut variables, &facts.identity);
     if session.egress == Egress::Sealed {
         proxy(&mut variables);
-        placeholders(&mut variables, session.agent.kind);
+        variables.extend(placeholders(session, &host.found(&session.name)));
     }
     variables.extend(session.environment.clone());
     fixed(&mut variables, id, session, host);
@@ -81,20 +82,6 @@ fn proxy(variables: &mut Variables) {
         put(variables, name, CA_BUNDLE);
     }
     put(variables, "NODE_USE_ENV_PROXY", "1");
-}
-
-fn placeholders(variables: &mut Variables, agent: AgentKind) {
-    put(variables, "GH_TOKEN", "clauderon-proxy");
-    put(variables, "GITHUB_TOKEN", "clauderon-proxy");
-    match agent {
-        AgentKind::Claude => {
-            put(variables, "CLAUDE_CODE_OAUTH_TOKEN", "sk-ant-oat01-clauderon-proxy-placeholder");
-        }
-        AgentKind::Codex => {
-            put(variables, "OPENAI_API_KEY", "sk-openai-clauderon-proxy-placeholder");
-            put(variables, "CODEX_API_KEY", "sk-openai-clauderon-proxy-placeholder");
-        }
-    }
 }
 
 fn fixed(variables: &mut Variables, id: &str, session: &Session, host: &HostFacts) {

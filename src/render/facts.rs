@@ -1,5 +1,6 @@
 //! Pure. What rendering must know of the host, gathered beforehand by its callers.
 
+use crate::credential::known::Found;
 use crate::home::Home;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -17,6 +18,15 @@ pub struct HostFacts {
     pub system_roots: String,
     /// The port of the hook endpoint on the host, where egress is open.
     pub http_port: u16,
+    /// What was found of the credentials that are lent: by session, then by name.
+    pub found: BTreeMap<String, BTreeMap<String, Found>>,
+}
+
+impl HostFacts {
+    /// What was found of the credentials of a session.
+    pub fn found(&self, session: &str) -> BTreeMap<String, Found> {
+        self.found.get(session).cloned().unwrap_or_default()
+    }
 }
 
 /// Who commits, from the repository's or the host's git config.

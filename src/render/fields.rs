@@ -3,6 +3,7 @@
 //! from the rendered spec: a new release that renders more recreates nothing for its own sake.
 
 use super::identity::short_hash;
+use crate::credential::known::Found;
 use crate::manifest::project::{Session, Volume, VolumeSource};
 use std::collections::BTreeMap;
 
@@ -16,7 +17,7 @@ const VERSION: u32 = 1;
 pub const IMAGE: &str = "image";
 
 /// The fields of a session that runs on the image of the given id.
-pub fn fields(session: &Session, image_id: &str) -> Fields {
+pub fn fields(session: &Session, image_id: &str, found: &BTreeMap<String, Found>) -> Fields {
     let mut fields = Fields::new();
     let mut put = |name: &str, value: String| {
         fields.insert(name.to_owned(), shortened(value));
@@ -47,6 +48,7 @@ pub fn fields(session: &Session, image_id: &str) -> Fields {
         let paths: Vec<&str> = cache.paths.iter().map(|(_, path)| path.as_str()).collect();
         put(&format!("caches.{}", cache.name), format!("{} {}", paths.join(","), cache.scope.as_str()));
     }
+    fields.extend(super::placeholders::fields(session, found));
     fields
 }
 

@@ -1,7 +1,7 @@
 //! Pure. The files that a session's container is shown, as paths on the host and content.
 
 use super::facts::{HostFacts, SessionFacts};
-use super::script;
+use super::{placeholders, script};
 use crate::agent::{claude, codex};
 use crate::manifest::project::{AgentKind, Session};
 use std::path::PathBuf;
@@ -27,7 +27,7 @@ pub fn files(
     host: &HostFacts,
     facts: &SessionFacts,
 ) -> Result<Vec<File>, script::Error> {
-    let home = host.home.session(id);
+    let (home, found) = (host.home.session(id), host.found(&session.name));
     let file = |path: PathBuf, content: String, mode| File {
         path,
         content: content.into_bytes(),
@@ -46,6 +46,9 @@ pub fn files(
             files.push(file(settings_path, managed_settings(facts.probe.managed_settings.as_deref()), 0o644));
             let seed = file(home.claude_json(), format!("{}\n", claude::seed()), 0o600);
             files.push(File { once: true, ..seed });
+            let login = placeholders::claude_login(&found);
+            let login = login.map_or(String::new(), |login| format!("{login}\n"));
+            files.push(file(home.etc().join("claude/.credentials.json"), login, 0o600));
         }
         AgentKind::Codex => {
             let directory = home.etc().join("codex");
@@ -53,7 +56,8 @@ pub fn files(
             files.push(file(home.managed_settings().join("config.toml"), codex::config(), 0o644));
             let requirements = home.managed_settings().join("requirements.toml");
             files.push(file(requirements, REQUIREMENTS.clone(), 0o644));
-            files.push(file(directory.join("auth.json"), format!("{}\n", codex::auth()), 0o600));
+            let auth = placeholders::codex_auth(&found);
+            files.push(file(directory.join("auth.json"), format!("{auth}\n"), 0o600));
         }
     }
     Ok(files)

@@ -9,6 +9,7 @@ pub mod files;
 
 pub mod identity;
 pub mod mounts;
+pub mod placeholders;
 pub mod script;
 pub mod shell;
 pub mod spec;

@@ -46,6 +46,7 @@ impl Place {
             excludes: Vec::new(),
             rules: clauderon::proxy::rules::Rules::default(),
             authorities: BTreeMap::new(),
+            credentials: Vec::new(),
             active: true,
         };
         write(&self.home, &record).unwrap();

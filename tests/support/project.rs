@@ -26,6 +26,7 @@ pub fn session(name: &str) -> Session {
         egress: Egress::Sealed,
         hosts: BTreeMap::new(),
         access: clauderon::manifest::project::Access::ReadWrite,
+        credentials: BTreeMap::new(),
     }
 }
 
@@ -49,5 +50,6 @@ pub fn host() -> HostFacts {
         gid: 1000,
         system_roots: "ROOTS".to_owned(),
         http_port: 3030,
+        found: BTreeMap::new(),
     }
 }

@@ -140,6 +140,20 @@ impl World {
         command.args(args).current_dir(self.root()).env("CLAUDERON_HOME", self.home()).env_remove("NO_COLOR");
         // The manifest of whoever runs the tests does not lie below theirs.
         command.env("XDG_CONFIG_HOME", self.path("config"));
+        // Nor are their credentials lent.
+        command.env("HOME", self.path("user"));
+        for name in [
+            "CLAUDE_CODE_OAUTH_TOKEN",
+            "ANTHROPIC_API_KEY",
+            "OPENAI_API_KEY",
+            "CODEX_API_KEY",
+            "GH_TOKEN",
+            "GITHUB_TOKEN",
+            "CLAUDE_CONFIG_DIR",
+            "CODEX_HOME",
+        ] {
+            command.env_remove(name);
+        }
         command.stdin(Stdio::null());
         command
     }
@@ -147,6 +161,16 @@ impl World {
     /// Runs the program to its end.
     pub fn run(&self, args: &[&str]) -> Answer {
         let output = self.command(args).output().unwrap();
+        Answer {
+            code: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+
+    /// Runs the program to its end with a variable more.
+    pub fn run_as(&self, name: &str, value: &str, args: &[&str]) -> Answer {
+        let output = self.command(args).env(name, value).output().unwrap();
         Answer {
             code: output.status.code().unwrap_or(-1),
             stdout: String::from_utf8_lossy(&output.stdout).into_owned(),

@@ -3,6 +3,7 @@
 
 pub mod agent;
 pub mod container;
+pub mod credential;
 pub mod proxy;
 
 use std::collections::BTreeMap;
@@ -17,6 +18,7 @@ use super::scalar::{ImageReference, Name, RestartText};
 use super::{pattern, publish};
 use agent::{Agent, Prompt, Repository};
 use container::{Build, Cache, Pairs, Resources, Volume};
+use credential::Credential;
 use proxy::Proxy;
 
 /// What a session may say, and above `sessions:` the default of every session.
@@ -76,6 +78,10 @@ pub struct Settings {
     /// How the container reaches the world.
     #[schemars(extend("default" = {"egress": "sealed"}, "examples" = [{"hosts": {"api.acme.lan": {"address": "10.0.0.5:8443", "ca": "certs/acme.pem"}}}]))]
     pub proxy: Option<Form<Proxy>>,
+    /// Credentials that are lent, by name: their values stay on this machine and are put into requests on the way.
+    /// `anthropic`, `openai`, `chatgpt` and `github` are known, the agent's own is lent unasked; `false` takes one back.
+    #[schemars(extend("default" = {}, "examples" = [{"github": "read-only", "npm": {"from": "env:NPM_TOKEN", "host": "registry.acme.dev"}}]))]
+    pub credentials: Option<BTreeMap<Name, Option<Form<Credential>>>>,
 }
 
 impl Short for Settings {}

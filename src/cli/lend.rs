@@ -1,0 +1,168 @@
+//! Credentials on the side of the command line: what is found of each, what is handed to the daemon, what is told.
+
+use super::{ground, host};
+use crate::credential::find::{Searched, There, find, look};
+use crate::credential::known::{Found, KNOWN, candidates};
+use crate::credential::lending::lendings;
+use crate::daemon::control::Handed;
+use crate::daemon::record;
+use crate::error::Error;
+use crate::home::Home;
+use crate::manifest::project::{Egress, Host, Project, Session, Source};
+use crate::render::desired::Desired;
+use crate::render::identity::{owner, session_id};
+use crate::secret::Secret;
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+use std::env;
+
+/// What is found of all sessions' credentials: by session, then by name.
+pub type Founds = BTreeMap<String, BTreeMap<String, Found>>;
+
+fn has(name: &str) -> bool {
+    env::var(name).is_ok_and(|value| !value.trim().is_empty())
+}
+
+/// Whether there is a value at a source.
+pub fn there(source: &Source) -> There {
+    look(source, Searched { places: &host::places(), has: &has })
+}
+
+/// What is found of the credentials of these sessions. What a search no longer finds stays as it was lent: the variable
+/// of another terminal is no reason to make a container anew.
+pub fn found(home: &Home, project: &Project, sessions: &[&Session]) -> Founds {
+    let places = host::places();
+    let owner = owner(rustix::process::getuid().as_raw(), home.path());
+    let one = |session: &&Session| {
+        let mut found = find(session, Searched { places: &places, has: &has });
+        let before = record::read(home, &session_id(&owner, project, &session.name)).ok().flatten();
+        for lending in before.iter().flat_map(|record| &record.credentials) {
+            let gone = found.get(&lending.name).is_some_and(|found| found.source.is_none());
+            if gone && matches!(lending.source, Some(Source::Env(_))) {
+                let kind = crate::credential::known::kind(&lending.name, lending.source.as_ref());
+                let kept = Found { source: lending.source.clone(), kind, about: Value::Null };
+                found.insert(lending.name.clone(), kept);
+            }
+        }
+        (session.name.clone(), found)
+    };
+    pinned(project, sessions.iter().map(one).collect())
+}
+
+/// Hands the values of variables to the daemon, which holds them in memory alone.
+pub async fn hand(home: &Home, desired: &[Desired], founds: &Founds) -> Result<(), Error> {
+    let none = BTreeMap::new();
+    for desired in desired {
+        let session = &desired.session;
+        let lendings = lendings(session, founds.get(&session.name).unwrap_or(&none));
+        let variable = |source: Option<Source>| match source {
+            Some(Source::Env(name)) => Some(name),
+            _ => None,
+        };
+        let names = lendings.into_iter().filter_map(|lending| variable(lending.source));
+        let value =
+            |name: String| env::var(&name).ok().map(|it| (name, Handed(Secret::new(it.trim().to_owned()))));
+        let values: BTreeMap<String, Handed> =
+            names.filter_map(value).filter(|(_, value)| !value.0.expose().is_empty()).collect();
+        if !values.is_empty() {
+            let mut daemon = ground::daemon(home).await?;
+            daemon.lend(&desired.id, values).await.map_err(super::remedy::daemon_error)?;
+        }
+    }
+    Ok(())
+}
+
+/// What a session's credentials take from this machine, a line each, for a person to agree to. The agent's own is lent
+/// to the agent's own provider unasked.
+pub fn taken(session: &Session) -> Vec<String> {
+    let name = &session.name;
+    let mut taken = Vec::new();
+    for (credential, said) in &session.credentials {
+        let kind = crate::credential::known::kind(credential, said.from.as_ref());
+        let bindings = crate::credential::known::bindings(credential, said, kind);
+        let own = crate::credential::known::implied(session.agent.kind).contains(&credential.as_str());
+        if said.from.is_some() || !own {
+            let from = said.from.as_ref().map_or("your own".to_owned(), |from| format!("`{}`", real(from)));
+            let mut hosts: Vec<String> =
+                bindings.iter().map(|binding| format!("`{}:{}`", binding.host, binding.port)).collect();
+            hosts.dedup();
+            let rule = serde_json::to_string(&said.rule).unwrap_or_default();
+            taken.push(format!(
+                "{name}: the credential `{credential}` ({from}), lent to {} {rule}",
+                hosts.join(", ")
+            ));
+        }
+        for binding in &bindings {
+            if let Some(Host { address, ca, .. }) = session.hosts.get(&binding.host)
+                && (address.is_some() || ca.is_some())
+            {
+                let at = address.as_deref().unwrap_or("its own address");
+                let by = ca.as_ref().map_or(String::new(), |ca| format!(", believed by `{}`", ca.display()));
+                taken.push(format!(
+                    "{name}: `{}` is sent the credential `{credential}` at `{at}`{by}",
+                    binding.host
+                ));
+            }
+        }
+    }
+    taken
+}
+
+/// A source with the file that its path leads to.
+fn real(source: &Source) -> Source {
+    match source {
+        Source::File { path, pointer } => Source::File {
+            path: path.canonicalize().unwrap_or_else(|_| path.clone()),
+            pointer: pointer.clone(),
+        },
+        other => other.clone(),
+    }
+}
+
+/// The same credentials with each file inside the project named by where it leads now: what a later commit puts there as
+/// a link, nobody has agreed to.
+fn pinned(project: &Project, mut founds: Founds) -> Founds {
+    for found in founds.values_mut().flat_map(BTreeMap::values_mut) {
+        if let Some(source @ Source::File { .. }) = &found.source
+            && let Source::File { path, .. } = source
+            && path.starts_with(&project.root)
+        {
+            found.source = Some(real(source));
+        }
+    }
+    founds
+}
+
+/// Which source each credential of a session uses and whether it has a value, as data.
+pub fn told(home: &Home, project: &Project, session: &Session) -> Value {
+    let founds = found(home, project, &[session]);
+    let mut map = Map::new();
+    for (name, found) in founds.into_values().flatten() {
+        map.insert(name.clone(), one(&name, found.source.as_ref()));
+    }
+    if session.egress == Egress::Open { Value::Object(Map::new()) } else { Value::Object(map) }
+}
+
+/// The known credentials outside of any project.
+pub fn known() -> Value {
+    let places = host::places();
+    let one = |name: &str| {
+        let source = candidates(name, &places).into_iter().find(|source| there(source) == There::Found);
+        (name.to_owned(), one(name, source.as_ref()))
+    };
+    Value::Object(KNOWN.into_iter().map(one).collect())
+}
+
+fn one(name: &str, source: Option<&Source>) -> Value {
+    let Some(source) = source else {
+        let tried: Vec<String> = candidates(name, &host::places()).iter().map(ToString::to_string).collect();
+        return json!({ "source": null, "found": false, "reason": format!("looked for at {}", tried.join(", ")) });
+    };
+    match there(source) {
+        There::Found => json!({ "source": source.to_string(), "found": true }),
+        There::Missing(reason) => json!({ "source": source.to_string(), "found": false, "reason": reason }),
+        There::Untried => {
+            json!({ "source": source.to_string(), "found": null, "reason": "it is run when it is needed" })
+        }
+    }
+}
