@@ -245,8 +245,8 @@ proptest! {
         project.sessions[0].prompt = Some(format!("{text}p"));
         project.sessions[0].environment.insert("A".to_owned(), text);
         let resolved = to_yaml(&project);
-        let again = parse(&resolved).map(without_places).map_err(|wrong| wrong.render(false));
-        prop_assert_eq!(again, Ok(without_places(project)));
+        let again = parse(&resolved).map(Project::without_places).map_err(|wrong| wrong.render(false));
+        prop_assert_eq!(again, Ok(project.without_places()));
     }
 
     #[test]
@@ -268,7 +268,7 @@ proptest! {
         session.agent.model = Some(value.clone());
         session.prompt = Some(format!("{value}\n "));
         let resolved = to_yaml(&project);
-        let again = parse(&resolved).map(without_places).map_err(|wrong| wrong.render(false));
-        prop_assert_eq!(again, Ok(without_places(project)));
+        let again = parse(&resolved).map(Project::without_places).map_err(|wrong| wrong.render(false));
+        prop_assert_eq!(again, Ok(project.without_places()));
     }
 }

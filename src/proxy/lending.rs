@@ -32,7 +32,7 @@ pub type Tell = Box<dyn Fn(&str, Option<&str>) + Send + Sync>;
 /// What was told last: the same thing is told once.
 struct News {
     tell: Tell,
-    missing: Mutex<BTreeMap<String, String>>,
+    last: Mutex<BTreeMap<String, Option<String>>>,
 }
 
 impl fmt::Debug for News {
@@ -43,13 +43,11 @@ impl fmt::Debug for News {
 
 impl News {
     fn heard(&self, credential: &str, why: Option<&str>) {
-        let mut missing = self.missing.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = match why {
-            Some(why) => missing.insert(credential.to_owned(), why.to_owned()),
-            None => missing.remove(credential),
-        };
-        if before.as_deref() != why {
-            (self.tell)(credential, why);
+        let why = why.map(str::to_owned);
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if last.get(credential) != Some(&why) {
+            (self.tell)(credential, why.as_deref());
+            last.insert(credential.to_owned(), why);
         }
     }
 }
@@ -66,7 +64,7 @@ impl Lent {
     /// What is lent to the session of this id.
     pub fn new(session: String, lendings: Vec<Lending>, keeper: Arc<Keeper>, tell: Tell) -> Self {
         let bindings = lendings.iter().flat_map(|lending| lending.bindings.clone()).collect();
-        let news = Arc::new(News { tell, missing: Mutex::default() });
+        let news = Arc::new(News { tell, last: Mutex::default() });
         Self { session, lendings, bindings, keeper, news }
     }
 
