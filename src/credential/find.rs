@@ -51,7 +51,7 @@ pub fn find(session: &Session, searched: Searched<'_>) -> BTreeMap<String, Found
         let about = source.as_ref().filter(|_| kind == Kind::Login).map_or(Value::Null, about);
         (name.clone(), Found { source, kind, about })
     };
-    session.credentials.iter().map(one).collect()
+    session.credentials.iter().map(|(name, credential)| (name, credential.as_ref())).map(one).collect()
 }
 
 /// What an agent shows of its login; no token is in it.

@@ -186,7 +186,7 @@ pub(super) fn resolve(
     mut said: BTreeMap<String, Credential>,
     agent: AgentKind,
     egress: Egress,
-) -> (BTreeMap<String, project::Credential>, Vec<Unlent>) {
+) -> (BTreeMap<String, Box<project::Credential>>, Vec<Unlent>) {
     let (mut lent, mut unlent) = (BTreeMap::new(), Vec::new());
     if egress == Egress::Open {
         return (lent, unlent);
@@ -196,7 +196,7 @@ pub(super) fn resolve(
     }
     for (name, said) in said.into_iter().filter(|(_, said)| said.on) {
         match one(&name, said) {
-            Ok(credential) => drop(lent.insert(name, credential)),
+            Ok(credential) => drop(lent.insert(name, Box::new(credential))),
             Err(wrong) => unlent.push(Unlent { name, wrong }),
         }
     }

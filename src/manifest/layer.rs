@@ -14,6 +14,7 @@ use super::level::Level;
 use super::prepare::prepare;
 use super::prune::{Pruned, prune};
 use super::read::{Manifest, read};
+use super::scalar::Name;
 use super::settle::{Surroundings, settle};
 use super::tree::{Kind, Node};
 use super::yaml;
@@ -120,9 +121,11 @@ impl Layer {
             let read = |path: &Path| (world.files)(text.directory(), path);
             let around = Surroundings { root: text.directory(), home: world.home, files: &read };
             self.defaults = settle(&manifest.defaults, &[], &around, &mut findings);
-            for (name, settings) in manifest.sessions.iter().flatten() {
-                let base = ["sessions".to_owned(), name.0.clone()];
-                self.sessions.insert(name.0.clone(), settle(settings, &base, &around, &mut findings));
+            // One after the other is let go of: there may be thousands.
+            for (Name(name), settings) in manifest.sessions.into_iter().flatten() {
+                let base = ["sessions".to_owned(), name.clone()];
+                let level = settle(&settings, &base, &around, &mut findings);
+                self.sessions.insert(name, level);
             }
             self.name = manifest.name.map(|name| name.0);
         }

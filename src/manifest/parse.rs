@@ -54,8 +54,9 @@ pub fn parse_all(texts: Vec<Text>, world: &World<'_>) -> Result<Parsed, Diagnost
     let files = bounded(world.files);
     let world = &World { files: &files, ..*world };
     let mut layers: Vec<Layer> = texts.iter().map(|text| Layer::read(text, world)).collect();
+    let commands = not_the_projects(&layers);
     let (project, mut faults) = build(&mut layers, &texts, world);
-    faults.extend(not_the_projects(&layers));
+    faults.extend(commands);
     for (index, layer) in layers.iter_mut().enumerate() {
         faults.extend(layer.faults().into_iter().take(MAX_FOUND).map(|fault| (index, fault)));
     }

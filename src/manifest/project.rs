@@ -72,7 +72,7 @@ pub struct Session {
     /// The cap on every host but the model's.
     pub access: Access,
     /// Credentials that are lent, by name; the agent's own among them.
-    pub credentials: BTreeMap<String, Credential>,
+    pub credentials: BTreeMap<String, Box<Credential>>,
 }
 
 /// Where an image comes from.

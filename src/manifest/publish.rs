@@ -11,10 +11,11 @@ use super::scalar::NAME_RULE;
 const RULE: &str = "x-rule";
 
 /// Maps whose one key says what they are: a description of their own would hide the key's in an editor.
-const EXPLAINED_BY_THEIR_KEY: [&str; 10] = [
+const EXPLAINED_BY_THEIR_KEY: [&str; 11] = [
     "Agent",
     "Build",
     "Cache",
+    "Credential",
     "Host",
     "KnownCache",
     "Prompt",

@@ -5,10 +5,10 @@ use std::cell::Cell;
 use std::path::Path;
 
 use super::finding::Wrong;
-use super::project::{Image, Session, VolumeSource};
+use super::project::{Credential, Image, Session, VolumeSource};
 
 /// Bytes that all sessions may have together.
-const MAX_RESOLVED: usize = 12 * 1024 * 1024;
+const MAX_RESOLVED: usize = 9 * 1024 * 1024;
 /// Bytes that all prompts read from files may have together.
 const MAX_PROMPTS: usize = 8 * 1024 * 1024;
 /// What an entry of a map or a list costs beside its text.
@@ -79,4 +79,5 @@ fn weight(session: &Session) -> usize {
         + pairs(&session.labels)
         + session.volumes.iter().map(|it| ENTRY + source(&it.source) + it.target.len()).sum::<usize>()
         + session.hosts.keys().map(host).sum::<usize>()
+        + session.credentials.keys().map(|name| ENTRY + size_of::<Credential>() + name.len()).sum::<usize>()
 }

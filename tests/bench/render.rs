@@ -21,7 +21,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         gid: 1000,
         system_roots: String::new(),
         http_port: 3030,
-        found: Default::default(),
+        found: std::collections::BTreeMap::new(),
     };
     let facts = SessionFacts {
         identity: clauderon::render::facts::GitIdentity::default(),
