@@ -8,7 +8,7 @@ use super::finding::Wrong;
 use super::project::{Credential, Image, Session, VolumeSource};
 
 /// Bytes that all sessions may have together.
-const MAX_RESOLVED: usize = 9 * 1024 * 1024;
+const MAX_RESOLVED: usize = 8 * 1024 * 1024;
 /// Bytes that all prompts read from files may have together.
 const MAX_PROMPTS: usize = 8 * 1024 * 1024;
 /// What an entry of a map or a list costs beside its text.
