@@ -16,9 +16,6 @@ pub const MARK: &str = "clauderon-proxy";
 pub const SLOT: &str = "{}";
 /// Methods that send a request's own headers back.
 const ECHOING: [&str; 3] = ["TRACE", "TRACK", "DEBUG"];
-/// Headers by which some servers take another method than the request's.
-const OVERRIDES: [&str; 3] = ["x-http-method-override", "x-http-method", "x-method-override"];
-
 /// A place where a credential belongs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Binding {
@@ -62,7 +59,7 @@ impl Binding {
         let method = asked.method.as_str();
         let request = Request { host: asked.host, method, path: asked.path, query: asked.query };
         let limited = self.rules.iter().any(is_limited);
-        let overridden = limited && OVERRIDES.iter().any(|name| asked.headers.contains_key(*name));
+        let overridden = limited && asked.overriding().next().is_some();
         let allowed = self.rules.iter().all(|rule| allows(rule, &request));
         if ECHOING.iter().any(|echoing| method.eq_ignore_ascii_case(echoing)) || overridden || !allowed {
             return Fit::Forbidden;

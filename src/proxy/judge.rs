@@ -26,6 +26,18 @@ pub struct Asked<'a> {
     pub headers: &'a HeaderMap,
 }
 
+/// Headers that many servers take for the method, whatever the request's own is.
+const OVERRIDES: [&str; 3] = ["x-http-method-override", "x-http-method", "x-method-override"];
+
+impl<'a> Asked<'a> {
+    /// The methods that headers name beside the request's own. What is no text fits no rule that names any.
+    pub fn overriding(&self) -> impl Iterator<Item = String> + use<'a> {
+        let headers = self.headers;
+        let values = OVERRIDES.iter().flat_map(move |name| headers.get_all(*name));
+        values.map(|value| String::from_utf8_lossy(value.as_bytes()).trim().to_ascii_uppercase())
+    }
+}
+
 /// What is said of a request.
 #[derive(Clone, Debug)]
 pub enum Verdict {

@@ -30,7 +30,13 @@ impl Ruled {
 impl Judge for Ruled {
     fn judge(&self, asked: &Asked<'_>) -> Verdict {
         let Asked { host, path, query, .. } = *asked;
-        match self.rules.rule(&Request { host, method: asked.method.as_str(), path, query }) {
+        let ruling = |method: &str| self.rules.rule(&Request { host, method, path, query });
+        for method in asked.overriding() {
+            if let Ruling::Refuse(broken) = ruling(&method) {
+                return Verdict::Refuse(refusal(asked, &broken));
+            }
+        }
+        match ruling(asked.method.as_str()) {
             Ruling::Pass => {}
             Ruling::Tunnel => return Verdict::Tunnel,
             Ruling::Refuse(broken) => return Verdict::Refuse(refusal(asked, &broken)),
@@ -69,4 +75,50 @@ fn refusal(asked: &Asked<'_>, broken: &Broken) -> Refusal {
 fn wants_json(asked: &Asked<'_>) -> bool {
     let accepts = asked.headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
     accepts.into_iter().any(|value| value.contains("json"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::manifest::project::{Access, Host, HostAccess, Rule};
+    use hyper::header::HeaderMap;
+    use hyper::{Method, header::HeaderName};
+
+    #[test]
+    fn a_method_that_a_header_names_is_judged_as_well() {
+        let host = |access, methods: Option<Vec<String>>| Host {
+            rules: vec![Rule { access, methods, paths: None }],
+            ..Host::default()
+        };
+        let hosts = [
+            ("reading.dev".to_owned(), host(HostAccess::ReadOnly, None)),
+            ("posting.dev".to_owned(), host(HostAccess::ReadWrite, Some(vec!["POST".to_owned()]))),
+        ];
+        let ruled = Ruled::new(Rules { access: Access::ReadWrite, hosts: hosts.into(), ..Rules::default() });
+        for header in ["x-http-method-override", "x-http-method", "x-method-override"] {
+            for (host, method, other, passes) in [
+                ("reading.dev", Method::GET, "DELETE", false),
+                ("reading.dev", Method::GET, " put ", false),
+                ("reading.dev", Method::GET, "GET, DELETE", false),
+                ("reading.dev", Method::GET, "HEAD", true),
+                ("posting.dev", Method::POST, "delete", false),
+                ("posting.dev", Method::POST, "POST", true),
+                ("free.dev", Method::POST, "DELETE", true),
+            ] {
+                let name: HeaderName = header.parse().unwrap();
+                let headers = HeaderMap::from_iter([(name, other.parse().unwrap())]);
+                let asked = Asked {
+                    secure: true,
+                    host,
+                    port: 443,
+                    method: &method,
+                    path: "/",
+                    query: None,
+                    headers: &headers,
+                };
+                let passed = matches!(ruled.judge(&asked), Verdict::Pass);
+                assert_eq!(passed, passes, "{header}: {other} on {method} {host}");
+            }
+        }
+    }
 }
