@@ -23,7 +23,7 @@ pub struct Proxy {
     pub access: Option<Word<Access>>,
     /// What may be done where, by host name; `*.acme.dev` is all below that name, `*` all that is not named.
     /// The most specific name wins, never the order; of a list any item may allow.
-    #[schemars(extend("default" = {"*": true}, "examples" = [{"*": false, "registry.npmjs.org": "read-only", "api.acme.lan": {"address": "10.0.0.5:8443"}}], "x-rule" = pattern::hosts()))]
+    #[schemars(extend("default" = {"*": true}, "examples" = [{"*": false, "packages.acme.dev": "read-only", "api.acme.lan": {"address": "10.0.0.5:8443"}}], "x-rule" = pattern::hosts()))]
     pub hosts: Option<BTreeMap<String, Option<Hosts>>>,
 }
 
