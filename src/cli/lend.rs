@@ -8,6 +8,7 @@ use crate::daemon::control::Handed;
 use crate::daemon::record;
 use crate::error::Error;
 use crate::home::Home;
+use crate::manifest::host::most_specific;
 use crate::manifest::project::{Egress, Host, Project, Session, Source};
 use crate::render::desired::Desired;
 use crate::render::identity::{owner, session_id};
@@ -93,7 +94,8 @@ pub fn taken(session: &Session) -> Vec<String> {
             ));
         }
         for binding in &bindings {
-            if let Some(Host { address, ca, .. }) = session.hosts.get(&binding.host)
+            // By a pattern too: its `ca` is believed of this host as well.
+            if let Some((_, Host { address, ca, .. })) = most_specific(&session.hosts, &binding.host)
                 && (address.is_some() || ca.is_some())
             {
                 let at = address.as_deref().unwrap_or("its own address");

@@ -1,6 +1,7 @@
 //! Pure. Names of hosts, and the addresses that may stand in for them.
 
 use core::net::{IpAddr, Ipv6Addr};
+use std::collections::BTreeMap;
 
 use super::diagnostic::quoted;
 use super::finding::Wrong;
@@ -34,6 +35,13 @@ pub fn host_pattern(text: &str) -> Result<String, Wrong> {
         }
         _ => host_name(text),
     }
+}
+
+/// What is said of a host: by its name, else by the longest pattern that fits. With the name or pattern that says it.
+pub fn most_specific<'a, T>(hosts: &'a BTreeMap<String, T>, host: &str) -> Option<(&'a str, &'a T)> {
+    let patterns = host.match_indices('.').map(|(at, _)| format!("*{}", &host[at..]));
+    let mut names = std::iter::once(host.to_owned()).chain(patterns).chain(["*".to_owned()]);
+    names.find_map(|name| hosts.get_key_value(&name)).map(|(name, said)| (name.as_str(), said))
 }
 
 fn is_name(name: &str) -> bool {

@@ -1,5 +1,6 @@
 //! Pure. Which destinations a session may reach.
 
+use crate::manifest::host::most_specific;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -32,9 +33,7 @@ impl Policy {
 
     /// The same, with the name or pattern that says it.
     pub fn find(&self, name: &str) -> Option<(&str, &Host)> {
-        let patterns = name.match_indices('.').map(|(at, _)| format!("*{}", &name[at..]));
-        let mut names = std::iter::once(name.to_owned()).chain(patterns).chain(["*".to_owned()]);
-        names.find_map(|name| self.hosts.get_key_value(&name)).map(|(name, host)| (name.as_str(), host))
+        most_specific(&self.hosts, name)
     }
 
     /// With the hosts of the agents' models known as such.

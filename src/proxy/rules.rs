@@ -1,6 +1,7 @@
 //! Pure. What a session may do where: `proxy.hosts` and `proxy.access` of the manifest, held against one request.
 //! What cannot be told from a request is not allowed.
 
+use crate::manifest::host::most_specific;
 use crate::manifest::project::{Access, Host, HostAccess, Rule};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -57,20 +58,11 @@ pub struct Broken {
 }
 
 impl Rules {
-    /// What is said of a host: by its name, else by the longest pattern that fits.
-    pub fn find(&self, host: &str) -> Option<(&str, &Host)> {
-        let patterns = host.match_indices('.').map(|(at, _)| format!("*{}", &host[at..]));
-        let names = std::iter::once(host.to_owned()).chain(patterns).chain(["*".to_owned()]);
-        names
-            .into_iter()
-            .find_map(|name| self.hosts.get_key_value(&name))
-            .map(|(name, host)| (name.as_str(), host))
-    }
-
     /// Holds the rules against a request.
     pub fn rule(&self, request: &Request<'_>) -> Ruling {
         let model = self.models.contains(request.host);
-        let found = self.find(request.host).filter(|(name, _)| !model || *name == request.host);
+        let found =
+            most_specific(&self.hosts, request.host).filter(|(name, _)| !model || *name == request.host);
         let Some((name, host)) = found else {
             return self.capped(request, model).map_or(Ruling::Pass, Ruling::Refuse);
         };

@@ -142,16 +142,8 @@ impl World {
         command.env("XDG_CONFIG_HOME", self.path("config"));
         // Nor are their credentials lent.
         command.env("HOME", self.path("user"));
-        for name in [
-            "CLAUDE_CODE_OAUTH_TOKEN",
-            "ANTHROPIC_API_KEY",
-            "OPENAI_API_KEY",
-            "CODEX_API_KEY",
-            "GH_TOKEN",
-            "GITHUB_TOKEN",
-            "CLAUDE_CONFIG_DIR",
-            "CODEX_HOME",
-        ] {
+        for name in clauderon::credential::known::VARIABLES.iter().chain(&["CLAUDE_CONFIG_DIR", "CODEX_HOME"])
+        {
             command.env_remove(name);
         }
         command.stdin(Stdio::null());
