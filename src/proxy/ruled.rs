@@ -1,5 +1,6 @@
 //! A session's policy on the wire: the manifest's rules, asked about each request.
 
+use super::denials::Rule;
 use super::judge::{Asked, Judge, Refusal, Verdict};
 use super::rules::{Broken, Request, Rules, Ruling};
 use hyper::StatusCode;
@@ -25,7 +26,10 @@ impl Judge for Ruled {
         match self.rules.rule(&Request { host, method: asked.method.as_str(), path, query }) {
             Ruling::Pass => Verdict::Pass,
             Ruling::Tunnel => Verdict::Tunnel,
-            Ruling::Refuse(broken) => Verdict::Refuse(refusal(asked, &broken)),
+            Ruling::Refuse(broken) => {
+                let rule = Rule { rule: broken.rule.clone(), place: broken.place.clone() };
+                Verdict::Refuse(refusal(asked, &broken).of(rule))
+            }
         }
     }
 }
@@ -39,12 +43,8 @@ fn refusal(asked: &Asked<'_>, broken: &Broken) -> Refusal {
     if wants_json(asked) {
         let message = format!("clauderon refused {what}: {reason}");
         let body = json!({"error": {"type": "refused", "message": message, "rule": rule, "place": place, "help": help}});
-        return Refusal {
-            status: StatusCode::FORBIDDEN,
-            reason,
-            words: format!("{body}\n"),
-            content_type: "application/json",
-        };
+        let refusal = Refusal::plain(StatusCode::FORBIDDEN, reason, format!("{body}\n"));
+        return Refusal { content_type: "application/json", ..refusal };
     }
     let words = format!("clauderon refused {what}\n  {reason}\n  {help}\n");
     Refusal::plain(StatusCode::FORBIDDEN, reason, words)
