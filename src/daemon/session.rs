@@ -66,12 +66,9 @@ fn bind(path: &Path) -> Result<UnixListener, Error> {
 pub fn caller(state: &State, record: &Record) -> Result<Arc<Caller>, Error> {
     let names = (record.project.clone(), record.session.clone());
     let policy = record.policy().with_models();
-    Ok(Arc::new(Caller::new(
-        Arc::clone(&state.proxy),
-        names,
-        policy,
-        Arc::new(Ruled::new(record.rules.clone())),
-    )?))
+    let ruled = Arc::new(Ruled::new(record.rules.clone()));
+    let caller = Caller::new(Arc::clone(&state.proxy), names, policy, ruled)?;
+    Ok(Arc::new(caller.counting(state.denials(&record.id))))
 }
 
 /// Has a session's rules hold as its record has them now, with its connections left alone.
