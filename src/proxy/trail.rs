@@ -109,19 +109,21 @@ impl Trail {
     /// Looks for the files behind the one at hand.
     fn find(&mut self) -> io::Result<bool> {
         let at_hand = self.current.as_ref().map(inode).transpose()?;
-        let Some(newest) = open(&self.path)? else { return Ok(false) };
-        if Some(inode(&newest)?) == at_hand {
+        let newest = open(&self.path)?;
+        let newest_number = newest.as_ref().map(inode).transpose()?;
+        if newest.is_some() && newest_number == at_hand {
             return Ok(false);
         }
-        // Opened second: where it was turned over in between, it is the same as the first, or the one at hand is older.
+        // Opened second: where it was turned over in between, it is the same as the first. While it is being turned over, it
+        // is all that there is.
         if let Some(before) = open(&old(&self.path))? {
-            let number = inode(&before)?;
-            if Some(number) != at_hand && number != inode(&newest)? {
+            let number = Some(inode(&before)?);
+            if number != at_hand && number != newest_number {
                 self.next.push_back(before);
             }
         }
-        self.next.push_back(newest);
-        Ok(true)
+        self.next.extend(newest);
+        Ok(!self.next.is_empty())
     }
 }
 
