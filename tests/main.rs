@@ -3,6 +3,7 @@
 #![allow(clippy::print_stderr, clippy::unwrap_used, clippy::wildcard_imports)]
 
 mod attack;
+mod audit;
 mod backend;
 mod carrier;
 mod complete;

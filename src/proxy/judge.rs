@@ -2,6 +2,7 @@
 
 use crate::secret::Secret;
 use futures_util::future::BoxFuture;
+use super::denials::Rule;
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use hyper::{Method, StatusCode};
 use std::fmt;
@@ -94,12 +95,21 @@ pub struct Refusal {
     pub words: String,
     /// What sort of text that is.
     pub content_type: &'static str,
+    /// The manifest's rule, where it was one.
+    pub rule: Option<Rule>,
 }
 
 impl Refusal {
     /// A refusal in plain words.
     pub fn plain(status: StatusCode, reason: impl Into<String>, words: impl Into<String>) -> Self {
-        Self { status, reason: reason.into(), words: words.into(), content_type: "text/plain; charset=utf-8" }
+        let (reason, words) = (reason.into(), words.into());
+        Self { status, reason, words, content_type: "text/plain; charset=utf-8", rule: None }
+    }
+
+    /// The same, since it breaks this rule.
+    #[must_use]
+    pub fn of(self, rule: Rule) -> Self {
+        Self { rule: Some(rule), ..self }
     }
 }
 
