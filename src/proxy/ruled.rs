@@ -6,6 +6,9 @@ use hyper::StatusCode;
 use hyper::header::ACCEPT;
 use serde_json::json;
 
+/// Headers that name another method than the request's own.
+const OVERRIDES: [&str; 3] = ["x-http-method-override", "x-http-method", "x-method-override"];
+
 /// Rules that judge.
 #[derive(Debug)]
 pub struct Ruled {
@@ -22,12 +25,25 @@ impl Ruled {
 impl Judge for Ruled {
     fn judge(&self, asked: &Asked<'_>) -> Verdict {
         let Asked { host, path, query, .. } = *asked;
-        match self.rules.rule(&Request { host, method: asked.method.as_str(), path, query }) {
+        let ruling = |method: &str| self.rules.rule(&Request { host, method, path, query });
+        for method in overriding(asked) {
+            if let Ruling::Refuse(broken) = ruling(&method) {
+                return Verdict::Refuse(refusal(asked, &broken));
+            }
+        }
+        match ruling(asked.method.as_str()) {
             Ruling::Pass => Verdict::Pass,
             Ruling::Tunnel => Verdict::Tunnel,
             Ruling::Refuse(broken) => Verdict::Refuse(refusal(asked, &broken)),
         }
     }
+}
+
+/// The methods that many servers take a request for, whatever its own is.
+fn overriding(asked: &Asked<'_>) -> Vec<String> {
+    let values = OVERRIDES.iter().flat_map(|name| asked.headers.get_all(*name));
+    // What is no text is no method, and fits no rule that names any.
+    values.map(|value| String::from_utf8_lossy(value.as_bytes()).trim().to_ascii_uppercase()).collect()
 }
 
 /// The answer to a request that breaks a rule: which one, where it stands, what to change.
