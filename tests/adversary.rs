@@ -3,6 +3,8 @@
 
 mod flood;
 mod inside;
+mod laws;
+mod matcher;
 mod names;
 mod survival;
 mod upstream;
