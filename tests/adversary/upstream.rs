@@ -74,7 +74,7 @@ fn answer(stream: &mut TcpStream, path: &str, request: &str) -> std::io::Result<
         }
         "/slow" => slowly(stream, b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nslow"),
         path if path.starts_with("/to/") => {
-            let target = path["/to/".len()..].replace("~", "/");
+            let target = path["/to/".len()..].replace('~', "/");
             whole(stream, &format!("302 Found\r\nLocation: {target}\r\n"), b"")
         }
         _ => whole(stream, "200 OK\r\n", b"reached"),
