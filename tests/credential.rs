@@ -77,7 +77,7 @@ fn a_value_of_the_environment_reaches_the_model_and_nothing_else() {
     let got = curl(&["-X", "POST", "https://api.anthropic.com/api/oauth/claude_cli/create_api_key"]);
     assert!(got.ends_with("403"), "{got}");
     let got = curl(&["-X", "TRACE", "-H", bearer, "https://api.anthropic.com/"]);
-    assert!(got.ends_with("403"), "{got}");
+    assert!(got.ends_with("405"), "{got}");
     is_nowhere(&world, "a", CANARY);
 }
 

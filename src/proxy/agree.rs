@@ -43,10 +43,10 @@ impl Place {
 
 /// A host in the one way that it is compared in.
 pub fn normal(host: &str) -> String {
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    let bare = host.trim_start_matches('[').trim_end_matches(']').trim_end_matches('.');
     match bare.parse::<IpAddr>() {
         Ok(address) => address.to_string(),
-        Err(_) => bare.trim_end_matches('.').to_ascii_lowercase(),
+        Err(_) => bare.to_ascii_lowercase(),
     }
 }
 
@@ -93,7 +93,19 @@ fn place(authority: &Authority, port: u16, secure: bool) -> Result<Place, Refusa
     if !(1..=LONGEST_HOST).contains(&host.len()) || port == 0 {
         return Err(odd("that is no host and port"));
     }
+    if is_odd_address(&host) {
+        return Err(odd("that is an address in an odd spelling: write it as four decimal numbers"));
+    }
     Ok(Place { secure, host, port, server_name: None })
+}
+
+/// Whether resolvers read this as an IPv4 address that no rule for it would be found by: `127.1`, `0x7f000001`,
+/// `2130706433`, `0177.0.0.1`. No name ends in such a word.
+fn is_odd_address(host: &str) -> bool {
+    let last = host.rsplit('.').next().unwrap_or_default();
+    let digits = |text: &str, radix| text.chars().all(|letter| letter.is_digit(radix));
+    let number = last.strip_prefix("0x").map_or_else(|| digits(last, 10), |rest| digits(rest, 16));
+    number && host.parse::<IpAddr>().is_err()
 }
 
 /// Checks a request that came in on a connection opened for this place.
@@ -207,6 +219,39 @@ mod tests {
         ] {
             let refusal = check(&place("api.example", 443), &parts(uri, &hosts)).unwrap_err();
             assert_eq!(refusal.status.as_u16(), status, "{uri} {hosts:?}");
+        }
+    }
+
+    #[test]
+    fn an_address_is_spelled_in_one_way() {
+        for spelling in [
+            "127.1",
+            "0",
+            "0x7f.1",
+            "0x7f000001",
+            "0X7F000001",
+            "2130706433",
+            "0177.0.0.1",
+            "1.0x",
+            "a.1",
+            "1.2.3.4.5.",
+        ] {
+            let parts =
+                Request::builder().uri(format!("http://{spelling}/")).body(()).unwrap().into_parts().0;
+            assert!(of_url(&parts).is_err(), "{spelling}");
+            let connect = Request::connect(format!("{spelling}:443")).body(()).unwrap().into_parts().0;
+            assert!(of_connect(&connect).is_err(), "{spelling}");
+        }
+        for (spelling, host) in [
+            ("1.2.3.4", "1.2.3.4"),
+            ("1.2.3.4.", "1.2.3.4"),
+            ("[::1]", "::1"),
+            ("0x7g", "0x7g"),
+            ("1.a2", "1.a2"),
+        ] {
+            let parts =
+                Request::builder().uri(format!("http://{spelling}/")).body(()).unwrap().into_parts().0;
+            assert_eq!(of_url(&parts).unwrap().host, host);
         }
     }
 

@@ -1,8 +1,8 @@
 //! Pure. The seam between the wire and the policies: what is asked about each request, and what may be said of it.
 
+use super::denials::Rule;
 use crate::secret::Secret;
 use futures_util::future::BoxFuture;
-use super::denials::Rule;
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use hyper::{Method, StatusCode};
 use std::fmt;

@@ -163,8 +163,8 @@ fn is_marked(text: &str) -> bool {
     let user = text.split_once('@').is_some_and(|(user, _)| user.contains(':'));
     text.contains("clauderon-proxy")
         || user
-        || PREFIXES.iter().any(|it| known(it))
-        || NAMES.iter().any(|it| named(it))
+        || PREFIXES.iter().any(known)
+        || NAMES.iter().any(named)
 }
 
 /// Whether what follows a known beginning goes on like a token.

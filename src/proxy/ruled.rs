@@ -9,6 +9,9 @@ use hyper::StatusCode;
 use hyper::header::ACCEPT;
 use serde_json::json;
 
+/// Headers that name another method than the request's own.
+const OVERRIDES: [&str; 3] = ["x-http-method-override", "x-http-method", "x-method-override"];
+
 /// Rules that judge.
 #[derive(Debug)]
 pub struct Ruled {
@@ -31,7 +34,13 @@ impl Ruled {
 impl Judge for Ruled {
     fn judge(&self, asked: &Asked<'_>) -> Verdict {
         let Asked { host, path, query, .. } = *asked;
-        match self.rules.rule(&Request { host, method: asked.method.as_str(), path, query }) {
+        let ruling = |method: &str| self.rules.rule(&Request { host, method, path, query });
+        for method in overriding(asked) {
+            if let Ruling::Refuse(broken) = ruling(&method) {
+                return Verdict::Refuse(refused(asked, &broken));
+            }
+        }
+        match ruling(asked.method.as_str()) {
             Ruling::Pass => {}
             Ruling::Tunnel => return Verdict::Tunnel,
             Ruling::Refuse(broken) => return Verdict::Refuse(refused(asked, &broken)),
@@ -50,6 +59,13 @@ impl Judge for Ruled {
 /// The answer, with its rule for the count of refusals.
 fn refused(asked: &Asked<'_>, broken: &Broken) -> Refusal {
     refusal(asked, broken).of(Rule { rule: broken.rule.clone(), place: broken.place.clone() })
+}
+
+/// The methods that many servers take a request for, whatever its own is.
+fn overriding(asked: &Asked<'_>) -> Vec<String> {
+    let values = OVERRIDES.iter().flat_map(|name| asked.headers.get_all(*name));
+    // What is no text is no method, and fits no rule that names any.
+    values.map(|value| String::from_utf8_lossy(value.as_bytes()).trim().to_ascii_uppercase()).collect()
 }
 
 /// The answer to a request that breaks a rule: which one, where it stands, what to change.

@@ -97,7 +97,7 @@ impl Trail {
             return Ok(false);
         }
         // What was appended between the last look and the move is read first.
-        let lines_left = self.current.as_mut().map(|file| has_more(file)).transpose()?.unwrap_or(false);
+        let lines_left = self.current.as_mut().map(has_more).transpose()?.unwrap_or(false);
         if !lines_left {
             self.current = self.next.pop_front();
             // A line that was torn by a kill has no end.

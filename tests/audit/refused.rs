@@ -98,6 +98,8 @@ fn a_flood_of_refusals_is_few_events_and_each_is_counted_over_a_restart() {
     });
     daemon.kill().unwrap();
     daemon.wait().unwrap();
-    let _daemon = start(&place);
+    let mut daemon = start(&place);
     assert_eq!(denied(&place), json!([5002, 0]));
+    daemon.kill().unwrap();
+    daemon.wait().unwrap();
 }

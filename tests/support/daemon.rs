@@ -63,8 +63,9 @@ impl Place {
     pub fn connect(&self, id: &str, word: &str) -> std::io::Result<UnixStream> {
         // The path may be too long for an address; the link's own, in the container, is short.
         let short = self.directory.path().join(id);
-        if !clauderon::fs::exists(&short) {
-            symlink(self.home.session(id).run(), &short)?;
+        match symlink(self.home.session(id).run(), &short) {
+            Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => return Err(error),
+            _ => {}
         }
         let mut stream = UnixStream::connect(short.join("link.sock"))?;
         stream.set_read_timeout(Some(SOON))?;
