@@ -16,8 +16,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// Memory that the program may take, in KiB.
-const MOST_MEMORY: u64 = 50 * 1000 * 1000 / 1024;
+/// What a manifest may take, in KiB: 50 MB. The code of a dev build alone takes some of it that a release does not, for
+/// which a tenth more is left; `tests/bench/manifest` holds the release to the 50.
+const MOST_MEMORY: u64 = if cfg!(debug_assertions) { 55_000_000 / 1024 } else { 50_000_000 / 1024 };
 /// Seconds after which a run hangs.
 const HANG: u32 = 20;
 /// Bytes of talk about one manifest.

@@ -1,6 +1,7 @@
 //! Pure. Claude Code, observed with 2.1.197 on 2026-11-24.
 
 use super::Launch;
+use crate::credential::known::CLAUDE_KEY;
 use crate::manifest::project::{Mode, Permissions, Session};
 use serde_json::{Value, json};
 
@@ -80,10 +81,11 @@ pub fn managed_settings(own: Option<&str>) -> Value {
 
 /// The first content of `.claude.json`: with it an interactive start asks nothing. The agent rewrites it.
 pub fn seed() -> Value {
+    // A key is known by its last 20 characters (2.1.197): the placeholder is asked about otherwise.
+    let key = &CLAUDE_KEY[CLAUDE_KEY.len() - 20..];
     json!({
         "hasCompletedOnboarding": true,
-        // It is asked about a key by its end.
-        "customApiKeyResponses": { "approved": ["roxy-placeholder", "clauderon-proxy-placeholder"], "rejected": [] },
+        "customApiKeyResponses": { "approved": [key], "rejected": [] },
         "projects": { "/workspace": { "hasTrustDialogAccepted": true } },
     })
 }

@@ -161,10 +161,7 @@ fn is_marked(text: &str) -> bool {
     };
     // A name and a password before a host.
     let user = text.split_once('@').is_some_and(|(user, _)| user.contains(':'));
-    text.contains("clauderon-proxy")
-        || user
-        || PREFIXES.iter().any(known)
-        || NAMES.iter().any(named)
+    text.contains("clauderon-proxy") || user || PREFIXES.iter().any(known) || NAMES.iter().any(named)
 }
 
 /// Whether what follows a known beginning goes on like a token.
