@@ -79,6 +79,11 @@ impl SessionHome {
         self.0.join("run")
     }
 
+    /// How many of its requests were refused, as of some seconds ago; the daemon knows better.
+    pub fn denied(&self) -> PathBuf {
+        self.0.join("denied")
+    }
+
     /// The session's socket, `/run/clauderon/link.sock` inside.
     pub fn socket(&self) -> PathBuf {
         self.run().join("link.sock")

@@ -162,6 +162,22 @@ fn a_session_is_told_which_rule_refuses_it_and_where_that_stands() {
     let asked = |line: &&str| line.contains("ab.chatgpt.com") || line.contains("secret-in-a-name");
     let denied = denied.lines().filter(|line| line.contains("\"deny\"") && line.contains("proxy.hosts"));
     assert_eq!(denied.filter(asked).count(), 4);
+    // The same is shown by `audit`, told in the events and counted in `ps`.
+    let shown = world.run(&["audit", "--denied", "--format", "json"]).ok();
+    assert!(
+        shown.lines().filter(asked).count() == 4 && shown.contains("secret-in-a-name.example"),
+        "{shown}"
+    );
+    let sessions: Value = serde_json::from_str(&world.run(&["ps", "--format", "json"]).ok()).unwrap();
+    assert_eq!(sessions[0]["denied"], shown.lines().count());
+    let table = world.run(&["ps"]).ok();
+    assert!(table.lines().next().unwrap().ends_with("DENIED"), "{table}");
+    let events = world.run(&["events"]).ok();
+    let told = events.lines().find(|line| line.contains("secret-in-a-name.example")).unwrap();
+    assert!(
+        told.contains("proxy ") && told.contains(" denied ") && told.contains("proxy.hosts.\"*\""),
+        "{told}"
+    );
 }
 
 #[test]

@@ -2,7 +2,9 @@
 #![allow(missing_docs, clippy::comparison_to_empty, clippy::default_trait_access, clippy::disallowed_methods)]
 #![allow(clippy::print_stderr, clippy::unwrap_used, clippy::wildcard_imports)]
 
+mod adversary;
 mod attack;
+mod audit;
 mod backend;
 mod carrier;
 mod complete;

@@ -118,6 +118,17 @@ async fn the_newest_of_each_session_come_oldest_first() {
     assert_eq!((kinds("a"), kinds("b"), kinds("none")), (own(&["3", "4"]), own(&["2", "5"]), own(&[])));
 }
 
+#[tokio::test]
+async fn what_the_proxy_tells_does_not_drive_out_what_the_agent_said() {
+    let place = Place::new();
+    let mut events = vec![new("a", "PreToolUse", Value::Null)];
+    events.extend((0..100).map(|_| New { source: "proxy", ..new("a", "denied", Value::Null) }));
+    store(&place.path(), events).await;
+    let latest = Reader::open(&place.path()).unwrap().unwrap().latest(&["a".to_owned()], 50).unwrap();
+    let kinds: Vec<_> = latest["a"].iter().map(|event| event.kind.as_str()).collect();
+    assert_eq!(kinds, ["PreToolUse"]);
+}
+
 fn own(words: &[&str]) -> Vec<String> {
     words.iter().map(|word| (*word).to_owned()).collect()
 }

@@ -7,7 +7,7 @@ mod peers;
 mod seam;
 mod streams;
 mod tools;
-mod upstream;
+pub mod upstream;
 
 use crate::support::wire::{installation, judged};
 use clauderon::proxy::caller::{Caller, Installation};
@@ -32,17 +32,17 @@ use tokio_util::sync::CancellationToken;
 const LONG: Duration = Duration::from_secs(60);
 const SOON: Duration = Duration::from_secs(10);
 /// The names that upstreams have certificates for.
-const NAMES: [&str; 5] =
+pub const NAMES: [&str; 5] =
     ["api.example", "other.example", "registry.example", "platform.claude.com", "auth.openai.com"];
 
 /// Certificates of upstreams, signed by an authority of their own.
-struct Identity {
-    authority: String,
+pub struct Identity {
+    pub authority: String,
     certificate: String,
     key: String,
 }
 
-fn identity() -> Identity {
+pub fn identity() -> Identity {
     let authority_key = KeyPair::generate().unwrap();
     let mut parameters = CertificateParams::new(Vec::new()).unwrap();
     parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);

@@ -37,6 +37,13 @@ pub enum Command {
     Exec(Exec),
     /// Show what agents, engine and clauderon report
     Events(Events),
+    /// Show the requests that sessions made, and what became of each
+    ///
+    /// Each line is one request or one tunnel, written when it is over: what was asked for, what was decided and why.
+    /// No header, body or query is kept, and what looks like a credential in a path, a name or a reason stands there as
+    /// `[redacted]`. Two files of 64 MiB are kept of all projects together; the oldest lines go first. Lines are found by
+    /// the names of project and session: those of another directory's project of the same name are shown too.
+    Audit(Audit),
     /// Wait until a session has come to a state
     Wait(Wait),
     /// Stop sessions; `start` goes on with the conversation
@@ -216,6 +223,29 @@ pub struct Events {
     pub sessions: Vec<String>,
 }
 
+/// `audit`.
+#[derive(Args, Debug)]
+pub struct Audit {
+    /// Go on with what comes
+    #[arg(short, long)]
+    pub follow: bool,
+    /// The sessions of every project
+    #[arg(short, long)]
+    pub all: bool,
+    /// These alone; may be repeated
+    #[arg(long = "session", value_name = "SESSION", add = sessions())]
+    pub sessions: Vec<String>,
+    /// Those alone that were refused
+    #[arg(long)]
+    pub denied: bool,
+    /// Those to this host alone: a name, or `*.NAME` for all below it
+    #[arg(long, value_name = "HOST", value_parser = host_pattern)]
+    pub host: Option<String>,
+    /// How to print
+    #[arg(long, default_value = "text")]
+    pub format: Format,
+}
+
 /// `wait`.
 #[derive(Args, Debug)]
 pub struct Wait {
@@ -371,4 +401,15 @@ pub enum Format {
 fn duration(text: &str) -> Result<std::time::Duration, String> {
     let parsed: jiff::SignedDuration = text.parse().map_err(|_| "a time such as `90s` or `2m`".to_owned())?;
     parsed.try_into().map_err(|_| "a time that is not negative".to_owned())
+}
+
+/// A host as the log has it: in lower case, without a dot at its end or brackets around it.
+fn host_pattern(text: &str) -> Result<String, String> {
+    let bare = text.trim_start_matches('[').trim_end_matches(']').trim_end_matches('.').to_ascii_lowercase();
+    let name = bare.strip_prefix("*.").unwrap_or(&bare);
+    let allowed = |letter: char| letter.is_ascii_alphanumeric() || "-_.:".contains(letter);
+    if name.is_empty() || !name.chars().all(allowed) {
+        return Err("a name such as `api.example.com`, or `*.example.com` for all below it".to_owned());
+    }
+    Ok(bare)
 }

@@ -64,7 +64,8 @@ pub fn chosen<'a>(project: &'a Project, names: &[String]) -> Result<Vec<&'a Sess
     Ok(project.sessions.iter().filter(wanted).collect())
 }
 
-fn unknown<'a>(name: &str, known: impl Iterator<Item = &'a str> + Clone) -> Error {
+/// A session that there is not, and what there is.
+pub fn unknown<'a>(name: &str, known: impl Iterator<Item = &'a str> + Clone) -> Error {
     let error = Error::new(Kind::Usage, format!("there is no session `{name}`"));
     let near = known
         .clone()

@@ -64,16 +64,24 @@ fn print(event: &Event, format: Format) {
             event.session,
             event.source,
             event.kind,
-            gist(&event.data)
+            gist(event)
         )),
     }
 }
 
 /// What is worth a glance in an event's data.
-fn gist(data: &serde_json::Value) -> String {
+fn gist(event: &Event) -> String {
+    let data = &event.data;
+    let denied = (event.source == "proxy").then(|| {
+        let of = |name: &str| data[name].as_str().unwrap_or("-");
+        let times = data["count"].as_u64().filter(|count| *count > 1);
+        let times = times.map(|count| format!(" ({count} times)")).unwrap_or_default();
+        format!("{} {}{times}:", of("method"), of("host"))
+    });
     let of = |name: &str| data.get(name).and_then(serde_json::Value::as_str).map(String::from);
     let command = data.pointer("/tool_input/command").and_then(serde_json::Value::as_str).map(String::from);
     let parts = [
+        denied,
         of("tool_name"),
         command,
         of("prompt"),

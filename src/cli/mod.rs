@@ -3,6 +3,7 @@
 mod address;
 pub mod args;
 mod attach;
+mod audit;
 pub mod complete;
 mod config;
 mod consent;
@@ -64,6 +65,7 @@ async fn dispatch(arguments: Arguments) -> Result<Code, crate::error::Error> {
         Command::Attach(args) => attach::run(file, &args).await,
         Command::Exec(args) => exec::run(file, args).await,
         Command::Events(args) => events::run(file, &args).await,
+        Command::Audit(args) => audit::run(file, &args).await,
         Command::Wait(args) => wait::run(file, &args).await,
         Command::Stop(args) => stop::stop(file, &args.sessions).await,
         Command::Start(args) => stop::start(file, &args.sessions).await,

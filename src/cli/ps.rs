@@ -1,7 +1,7 @@
 //! `ps`: the sessions of the project, or of all.
 
 use super::args::{Format, Ps};
-use super::status::{Status, statuses};
+use super::status::{Status, count_denied, statuses};
 use super::{Code, context, ground, output};
 use crate::error::Error;
 use std::path::PathBuf;
@@ -37,18 +37,23 @@ pub async fn run(file: &[PathBuf], args: &Ps) -> Result<Code, Error> {
             sessions.push((label("session"), label("project"), label("root"), label("id")));
         }
     }
-    let statuses = statuses(&engine, &sessions, ground::records(&engine.home)?)?;
+    let mut statuses = statuses(&engine, &sessions, ground::records(&engine.home)?)?;
+    count_denied(&engine, &mut statuses).await;
     match args.format {
         Format::Json => {
             let list: Vec<_> = statuses.iter().map(Status::json).collect();
             output::data(&format!("{:#}\n", serde_json::Value::from(list)));
         }
         Format::Text => {
-            let rows: Vec<_> = statuses.iter().map(row).collect();
-            output::data(&output::table(
-                &["SESSION", "AGENT", "STATE", "ACTIVITY", "BRANCH", "CONTAINER"],
-                &rows,
-            ));
+            let mut head = vec!["SESSION", "AGENT", "STATE", "ACTIVITY", "BRANCH", "CONTAINER"];
+            let mut rows: Vec<_> = statuses.iter().map(row).collect();
+            if statuses.iter().any(|status| status.denied > Some(0)) {
+                head.push("DENIED");
+                for (row, status) in rows.iter_mut().zip(&statuses) {
+                    row.push(status.denied.unwrap_or(0).to_string());
+                }
+            }
+            output::data(&output::table(&head, &rows));
         }
     }
     Ok(0)

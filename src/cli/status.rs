@@ -2,6 +2,8 @@
 
 use super::context::Engine;
 use super::remedy::engine_error;
+use crate::daemon::client::Client;
+use crate::daemon::denied::kept;
 use crate::daemon::record::Record;
 use crate::error::Error;
 use crate::hooks::activity::{Activity, Told, activity};
@@ -27,6 +29,8 @@ pub struct Status {
     pub id: String,
     /// What the agent is doing.
     pub told: Told,
+    /// How many of its requests were refused, where there is a record.
+    pub denied: Option<u64>,
 }
 
 impl Status {
@@ -80,7 +84,7 @@ impl Status {
             "conversation": conversation_id(&self.id),
             "ports": [],
             "usage": Value::Null,
-            "denied": Value::Null,
+            "denied": self.denied,
         })
     }
 }
@@ -98,9 +102,11 @@ pub fn statuses(
     let status = |(session, project, root, id): &(String, String, String, String)| {
         let container = engine.observed.session(id).cloned();
         let running = container.as_ref().is_some_and(|it| it.state == ContainerState::Running);
+        let record = records.remove(id);
         Status {
+            denied: record.as_ref().map(|record| kept(&engine.home, &record.id)),
             told: told(events.get(id).map_or(&[], Vec::as_slice), running, container.is_some()),
-            record: records.remove(id),
+            record,
             container,
             session: session.clone(),
             project: project.clone(),
@@ -109,6 +115,18 @@ pub fn statuses(
         }
     };
     Ok(sessions.iter().map(status).collect())
+}
+
+/// Asks the daemon how many requests were refused; without one, what it kept stands.
+pub async fn count_denied(engine: &Engine, statuses: &mut [Status]) {
+    let recorded = || statuses.iter().filter(|status| status.record.is_some());
+    let ids: Vec<String> = recorded().map(|status| status.id.clone()).collect();
+    let Ok(mut client) = Client::connect(&engine.home).await else { return };
+    let Ok(counts) = client.denied(&ids).await else { return };
+    let statuses = statuses.iter_mut().filter(|status| status.record.is_some());
+    for (status, count) in statuses.zip(counts) {
+        status.denied = Some(count);
+    }
 }
 
 fn told(events: &[Event], running: bool, present: bool) -> Told {

@@ -68,6 +68,14 @@ impl Client {
         }
     }
 
+    /// How many requests of each session were refused.
+    pub async fn denied(&mut self, ids: &[String]) -> Result<Vec<u64>, Error> {
+        match self.ask(&Request::Denied { ids: ids.to_vec() }).await? {
+            Response::Denied(counts) if counts.len() == ids.len() => Ok(counts),
+            other => Err(Error::Refused(format!("an answer to another question: {other:?}"))),
+        }
+    }
+
     /// Who the daemon is.
     pub async fn status(&mut self) -> Result<Status, Error> {
         match self.ask(&Request::Status).await? {

@@ -46,6 +46,11 @@ pub enum Request {
         /// The session's id.
         id: String,
     },
+    /// Say how many requests of these sessions were refused.
+    Denied {
+        /// The sessions' ids.
+        ids: Vec<String>,
+    },
     /// Say who you are.
     Status,
     /// End.
@@ -56,7 +61,7 @@ impl Request {
     /// The ids that it names.
     pub fn ids(&self) -> &[String] {
         match self {
-            Self::Watch { ids } | Self::Forget { ids } => ids,
+            Self::Watch { ids } | Self::Forget { ids } | Self::Denied { ids } => ids,
             Self::Import { id } | Self::Lend { id, .. } => std::slice::from_ref(id),
             Self::Status | Self::Stop => &[],
         }
@@ -71,6 +76,8 @@ pub enum Response {
     Done,
     /// What an import brought, in words.
     Imported(Vec<String>),
+    /// How many requests of each session were refused, in the order asked for.
+    Denied(Vec<u64>),
     /// Who it is.
     Status(Status),
     /// It could not be done.

@@ -3,7 +3,7 @@
 use super::control::{Request, Response, Status};
 use super::door::Hooks;
 use super::state::{Served, State, now};
-use super::{Error, engine, import, record, session};
+use super::{Error, denied, engine, import, record, session};
 use crate::credential::keeper::Keeper;
 use crate::fs;
 use crate::home::Home;
@@ -91,13 +91,16 @@ async fn finish(state: &Arc<State>, control: UnixListener) -> Result<(), Error> 
     drop(control);
     fs::remove_file(&state.home.control_socket())?;
     state.shutdown.cancel();
-    for served in state.sessions().values() {
+    let served = std::mem::take(&mut *state.sessions());
+    for served in served.values() {
         served.stop.cancel();
     }
-    state.sessions().clear();
     state.tasks.close();
     if tokio::time::timeout(Duration::from_secs(5), state.tasks.wait()).await.is_err() {
         tracing::warn!("some connections did not end in time");
+    }
+    for id in served.keys() {
+        denied::keep(state, id);
     }
     Ok(())
 }
@@ -210,6 +213,7 @@ async fn answer(state: &Arc<State>, request: Request) -> Response {
                 state.keeper.forget(&id);
                 if let Some(served) = served {
                     served.stop.cancel();
+                    denied::tell(state, &served.record).await;
                 }
             }
             Response::Done
@@ -229,6 +233,12 @@ async fn answer(state: &Arc<State>, request: Request) -> Response {
                 Ok(lines) => Response::Imported(lines),
                 Err(error) => Response::Failed(error),
             }
+        }
+        Request::Denied { ids } => {
+            let served = |id: &String| state.sessions().contains_key(id);
+            let count =
+                |id| if served(id) { state.denials(id).total() } else { denied::kept(&state.home, id) };
+            Response::Denied(ids.iter().map(count).collect())
         }
         Request::Status => Response::Status(Status {
             pid: std::process::id(),
@@ -278,6 +288,7 @@ fn watch(state: &Arc<State>, record: record::Record) -> Result<(), Error> {
         before.stop.cancel();
     }
     state.tasks.spawn(import::serve(Arc::clone(state), served.clone(), asked));
+    state.tasks.spawn(denied::serve(Arc::clone(state), served.clone()));
     session::serve(state, served)
 }
 

@@ -3,6 +3,7 @@
 
 pub mod client;
 pub mod control;
+pub mod denied;
 mod door;
 mod engine;
 mod import;

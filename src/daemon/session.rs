@@ -69,8 +69,9 @@ fn bind(path: &Path) -> Result<UnixListener, Error> {
 pub fn caller(state: &Arc<State>, record: &Arc<Record>) -> Result<Arc<Caller>, Error> {
     let names = (record.project.clone(), record.session.clone());
     let policy = record.policy().with_models();
-    let caller = Caller::new(Arc::clone(&state.proxy), names, policy, Arc::new(judge(state, record)));
-    Ok(Arc::new(caller?))
+    let judge = Arc::new(judge(state, record));
+    let caller = Caller::new(Arc::clone(&state.proxy), names, policy, judge)?;
+    Ok(Arc::new(caller.counting(state.denials(&record.id))))
 }
 
 /// Has a session's rules hold as its record has them now, with its connections left alone.

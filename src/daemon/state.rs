@@ -4,6 +4,7 @@ use super::record::Record;
 use crate::credential::keeper::Keeper;
 use crate::home::Home;
 use crate::proxy::caller::{Caller, Installation};
+use crate::proxy::denials::Denials;
 use crate::store::{New, Writer};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -33,6 +34,7 @@ pub struct State {
     sessions: Mutex<BTreeMap<String, Served>>,
     told: Mutex<BTreeMap<String, String>>,
     imports: Mutex<BTreeMap<String, Arc<tokio::sync::Mutex<()>>>>,
+    denials: Mutex<BTreeMap<String, Arc<Denials>>>,
 }
 
 /// One session that is served.
@@ -75,6 +77,7 @@ impl State {
             sessions: Mutex::default(),
             told: Mutex::default(),
             imports: Mutex::default(),
+            denials: Mutex::default(),
         }
     }
 
@@ -87,6 +90,13 @@ impl State {
     pub fn importing(&self, id: &str) -> Arc<tokio::sync::Mutex<()>> {
         let mut imports = self.imports.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(imports.entry(id.to_owned()).or_default())
+    }
+
+    /// A session's refusals, which go on from the number that was kept.
+    pub fn denials(&self, id: &str) -> Arc<Denials> {
+        let mut denials = self.denials.lock().unwrap_or_else(PoisonError::into_inner);
+        let begun = || Arc::new(Denials::after(super::denied::kept(&self.home, id)));
+        Arc::clone(denials.entry(id.to_owned()).or_insert_with(begun))
     }
 
     /// Whether this trouble of a session's import is another than the last that was told; it is told once.

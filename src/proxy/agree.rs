@@ -156,12 +156,14 @@ fn odd(words: &str) -> Refusal {
     Refusal::plain(StatusCode::BAD_REQUEST, words, format!("clauderon: {words}\n"))
 }
 
+/// What the request's headers said is answered, and not written down.
 fn misdirected(place: &Place, what: &str) -> Refusal {
     let reason = format!("{what}, but the connection for `{}:{}`", place.host, place.port);
     let words = format!(
         "clauderon: {reason}. The name of CONNECT, of TLS and of the Host header must be one: \
          open a connection of its own for each host.\n"
     );
+    let reason = format!("TLS or the request names another host than `{}:{}`", place.host, place.port);
     Refusal::plain(StatusCode::MISDIRECTED_REQUEST, reason, words)
 }
 

@@ -1,10 +1,12 @@
 //! The audit log: one JSON line a request or tunnel, appended by one write each, never a body, never a query.
+//! `trail.rs` reads it.
 
+use super::denials::{Denials, Rule};
+use super::redact;
+use super::rotate::Rotating;
 use crate::fs;
 use serde::Serialize;
-use std::fs::File;
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
@@ -12,8 +14,6 @@ use tokio::sync::OwnedSemaphorePermit;
 
 /// The log is turned over at this size; one old one is kept.
 const LARGEST: u64 = 64 << 20;
-/// A longer text of the caller's is cut: one session must not wash the others' lines out of the log.
-const LONGEST: usize = 512;
 
 /// One line.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -48,34 +48,30 @@ pub struct Line {
     pub ms: u64,
 }
 
-/// The log.
+/// The log. It has one writer: who holds the daemon's lock.
 #[derive(Debug)]
 pub struct Audit {
-    path: PathBuf,
-    file: Mutex<File>,
+    file: Mutex<Rotating>,
 }
 
 impl Audit {
     /// Opens the log for appending.
     pub fn open(path: &Path) -> Result<Self, fs::Error> {
-        Ok(Self { path: path.to_owned(), file: Mutex::new(fs::append(path)?) })
+        Self::bounded(path, LARGEST)
     }
 
-    /// Appends a line. A disk that is full is said in the daemon's log.
-    pub fn write(&self, line: &Line) {
-        let mut text = serde_json::to_vec(line).unwrap_or_default();
-        text.push(b'\n');
-        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Err(error) = file.write_all(&text) {
-            tracing::error!(%error, "the audit log could not be written");
-        }
-        if file.metadata().is_ok_and(|metadata| metadata.len() > LARGEST) {
-            let turned = fs::rename(&self.path, &self.path.with_extension("jsonl.1"));
-            match turned.and_then(|()| fs::append(&self.path)) {
-                Ok(new) => *file = new,
-                Err(error) => tracing::error!(%error, "the audit log could not be turned over"),
-            }
-        }
+    /// The same, turned over at another size.
+    pub fn bounded(path: &Path, largest: u64) -> Result<Self, fs::Error> {
+        Ok(Self { file: Mutex::new(Rotating::open(path, largest)?) })
+    }
+
+    /// Appends a line without what looks like a secret, and answers what stands there now. A disk that is full is said
+    /// in the daemon's log.
+    pub fn write(&self, mut line: Line) -> Line {
+        redact::clean(&mut line);
+        let text = serde_json::to_vec(&line).unwrap_or_default();
+        self.file.lock().unwrap_or_else(PoisonError::into_inner).append(text);
+        line
     }
 }
 
@@ -101,18 +97,22 @@ pub struct Entry {
     pub bytes_out: Count,
     /// The session's place that it takes, given back at its end.
     pub place: Option<OwnedSemaphorePermit>,
+    /// The rule that it broke, where it was one.
+    pub rule: Option<Rule>,
     start: Instant,
     audit: Arc<Audit>,
+    denials: Arc<Denials>,
     dismissed: bool,
 }
 
 impl Entry {
     /// Begins a line; its reason says that it was broken off until something better is known.
-    pub fn begin(audit: Arc<Audit>, mut line: Line) -> Self {
+    pub fn begin(audit: Arc<Audit>, denials: Arc<Denials>, mut line: Line) -> Self {
         line.time = format!("{:.3}", jiff::Timestamp::now());
         line.reason = Some("the session went away".to_owned());
         let (bytes_in, bytes_out) = (Count::default(), Count::default());
-        Self { line, bytes_in, bytes_out, place: None, start: Instant::now(), audit, dismissed: false }
+        let (place, rule, start) = (None, None, Instant::now());
+        Self { line, bytes_in, bytes_out, place, rule, start, audit, denials, dismissed: false }
     }
 
     /// Ends it unwritten: others tell what there is to tell.
@@ -130,11 +130,9 @@ impl Drop for Entry {
         line.ms = u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX);
         line.bytes_in = self.bytes_in.0.load(Ordering::Relaxed);
         line.bytes_out = self.bytes_out.0.load(Ordering::Relaxed);
-        let texts = [Some(&mut line.method), line.path.as_mut(), line.reason.as_mut()];
-        for text in texts.into_iter().flatten().filter(|text| text.len() > LONGEST) {
-            text.truncate(text.floor_char_boundary(LONGEST));
-            text.push('…');
+        let line = self.audit.write(std::mem::take(line));
+        if line.decision == "deny" {
+            self.denials.add(&line, self.rule.as_ref());
         }
-        self.audit.write(&self.line);
     }
 }

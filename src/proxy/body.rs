@@ -116,6 +116,7 @@ pub(super) fn refuse(entry: &mut Entry, refusal: Refusal) -> Response<Body> {
         entry.line.decision = "deny";
     }
     entry.line.reason = Some(refusal.reason);
+    entry.rule = refusal.rule;
     let mut response = Response::new(whole(Bytes::from(refusal.words)));
     *response.status_mut() = refusal.status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(refusal.content_type));

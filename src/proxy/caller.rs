@@ -3,6 +3,7 @@
 use super::audit::{Audit, Entry, Line};
 use super::ca::Authority;
 use super::connect::{Resolve, System};
+use super::denials::Denials;
 use super::judge::Judge;
 use super::leaf::Leaves;
 use super::policy::Policy;
@@ -58,6 +59,7 @@ pub struct Caller {
     pub(super) installation: Arc<Installation>,
     terms: RwLock<Arc<Terms>>,
     places: Arc<Semaphore>,
+    denials: Arc<Denials>,
 }
 
 /// What holds for a session's requests until it is changed.
@@ -89,7 +91,13 @@ impl Caller {
     ) -> Result<Self, Error> {
         let terms = RwLock::new(terms(&installation, policy, judge)?);
         let places = Arc::new(Semaphore::new(MOST));
-        Ok(Self { project, session, installation, terms, places })
+        Ok(Self { project, session, installation, terms, places, denials: Arc::default() })
+    }
+
+    /// The same, its refusals counted where others look.
+    #[must_use]
+    pub fn counting(self, denials: Arc<Denials>) -> Self {
+        Self { denials, ..self }
     }
 
     /// Has other terms hold from the next request on. Answers under way are finished; tunnels and `WebSocket`s end, and
@@ -121,7 +129,7 @@ impl Caller {
             decision: "pass",
             ..Line::default()
         };
-        Entry::begin(Arc::clone(&self.installation.audit), line)
+        Entry::begin(Arc::clone(&self.installation.audit), Arc::clone(&self.denials), line)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Pure. The seam between the wire and the policies: what is asked about each request, and what may be said of it.
 
+use super::denials::Rule;
 use crate::secret::Secret;
 use futures_util::future::BoxFuture;
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
@@ -106,12 +107,21 @@ pub struct Refusal {
     pub words: String,
     /// What sort of text that is.
     pub content_type: &'static str,
+    /// The manifest's rule, where it was one.
+    pub rule: Option<Rule>,
 }
 
 impl Refusal {
     /// A refusal in plain words.
     pub fn plain(status: StatusCode, reason: impl Into<String>, words: impl Into<String>) -> Self {
-        Self { status, reason: reason.into(), words: words.into(), content_type: "text/plain; charset=utf-8" }
+        let (reason, words) = (reason.into(), words.into());
+        Self { status, reason, words, content_type: "text/plain; charset=utf-8", rule: None }
+    }
+
+    /// The same, since it breaks this rule.
+    #[must_use]
+    pub fn of(self, rule: Rule) -> Self {
+        Self { rule: Some(rule), ..self }
     }
 }
 

@@ -76,6 +76,7 @@ impl Lent {
                 reason: "a token was asked for: answered with its placeholder, and not passed on".to_owned(),
                 words: reply.to_string(),
                 content_type: "application/json",
+                rule: None,
             }),
             Some(Closed::Minting) => {
                 let words = "a key made with a credential that is lent would outlive it";
@@ -189,5 +190,6 @@ fn told(name: &str, what: &str, help: &str) -> Refusal {
         reason,
         words: format!("{body}\n"),
         content_type: "application/json",
+        rule: None,
     }
 }

@@ -1,5 +1,6 @@
 //! A session's policy on the wire: the manifest's rules, asked about each request, and then what it is lent.
 
+use super::denials::Rule;
 use super::judge::{Asked, Judge, Refusal, Verdict};
 use super::lending::{Answer, Lent};
 use super::rules::{Broken, Request, Rules, Ruling};
@@ -33,23 +34,28 @@ impl Judge for Ruled {
         let ruling = |method: &str| self.rules.rule(&Request { host, method, path, query });
         for method in asked.overriding() {
             if let Ruling::Refuse(broken) = ruling(&method) {
-                return Verdict::Refuse(refusal(asked, &broken));
+                return Verdict::Refuse(refused(asked, &broken));
             }
         }
         match ruling(asked.method.as_str()) {
             Ruling::Pass => {}
             Ruling::Tunnel => return Verdict::Tunnel,
-            Ruling::Refuse(broken) => return Verdict::Refuse(refusal(asked, &broken)),
+            Ruling::Refuse(broken) => return Verdict::Refuse(refused(asked, &broken)),
         }
         let Some(lent) = &self.lent else { return Verdict::Pass };
         let stand_in = self.rules.hosts.get(host).is_some_and(|host| host.address.is_some());
         match lent.answer(asked, stand_in) {
             Answer::Verdict(verdict) => verdict,
             Answer::Misplaced(Misplaced { rule, place, says, help }) => {
-                Verdict::Refuse(refusal(asked, &Broken { rule, place, says, help }))
+                Verdict::Refuse(refused(asked, &Broken { rule, place, says, help }))
             }
         }
     }
+}
+
+/// The answer, with its rule for the count of refusals.
+fn refused(asked: &Asked<'_>, broken: &Broken) -> Refusal {
+    refusal(asked, broken).of(Rule { rule: broken.rule.clone(), place: broken.place.clone() })
 }
 
 /// The answer to a request that breaks a rule: which one, where it stands, what to change.
@@ -61,12 +67,8 @@ fn refusal(asked: &Asked<'_>, broken: &Broken) -> Refusal {
     if wants_json(asked) {
         let message = format!("clauderon refused {what}: {reason}");
         let body = json!({"error": {"type": "refused", "message": message, "rule": rule, "place": place, "help": help}});
-        return Refusal {
-            status: StatusCode::FORBIDDEN,
-            reason,
-            words: format!("{body}\n"),
-            content_type: "application/json",
-        };
+        let refusal = Refusal::plain(StatusCode::FORBIDDEN, reason, format!("{body}\n"));
+        return Refusal { content_type: "application/json", ..refusal };
     }
     let words = format!("clauderon refused {what}\n  {reason}\n  {help}\n");
     Refusal::plain(StatusCode::FORBIDDEN, reason, words)

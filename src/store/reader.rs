@@ -53,9 +53,11 @@ impl Reader {
         database(&self.path, newest(&self.connection))
     }
 
-    /// The newest events of each session, oldest first.
+    /// The newest events of each session, oldest first; no refusals, of which an agent can make many.
     pub fn latest(&self, ids: &[String], count: usize) -> Result<BTreeMap<String, Vec<Event>>, Error> {
-        let sql = format!("SELECT {COLUMNS} FROM event WHERE id = ?1 ORDER BY seq DESC LIMIT ?2");
+        let sql = format!(
+            "SELECT {COLUMNS} FROM event WHERE id = ?1 AND NOT (source = 'proxy' AND type = 'denied') ORDER BY seq DESC LIMIT ?2"
+        );
         let limit = i64::try_from(count).unwrap_or(i64::MAX);
         let mut latest = BTreeMap::new();
         for id in ids {
