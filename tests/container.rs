@@ -1,7 +1,8 @@
 //! The container of a real session, inspected by the engine's own client and tried from inside.
 
-use crate::support::world::{IMAGE, World, committing, docker, files_with, inspect};
+use crate::support::world::{IMAGE, World, committing, docker, eventually, files_with, inspect};
 use serde_json::{Value, json};
+use std::time::Duration;
 
 #[test]
 fn the_running_container_is_the_guides() {
@@ -172,7 +173,11 @@ fn a_session_is_told_which_rule_refuses_it_and_where_that_stands() {
     assert_eq!(sessions[0]["denied"], shown.lines().count());
     let table = world.run(&["ps"]).ok();
     assert!(table.lines().next().unwrap().ends_with("DENIED"), "{table}");
-    let events = world.run(&["events"]).ok();
+    let mut events = String::new();
+    eventually("the refusal is told", Duration::from_secs(20), || {
+        events = world.run(&["events"]).ok();
+        events.contains("secret-in-a-name.example")
+    });
     let told = events.lines().find(|line| line.contains("secret-in-a-name.example")).unwrap();
     assert!(
         told.contains("proxy ") && told.contains(" denied ") && told.contains("proxy.hosts.\"*\""),

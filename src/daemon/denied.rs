@@ -1,4 +1,4 @@
-//! Tells of refusals: the first at once, then few, however many there are. Each is counted.
+//! Tells of refusals: the first at once, then few, however many there are. Each is counted at once, and kept soon.
 
 use super::record::Record;
 use super::state::{Served, State};
@@ -6,22 +6,34 @@ use crate::fs;
 use crate::home::Home;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::time::Instant;
 
-/// The least time from one event to the next; several that were told at once are waited for together.
-const QUIET: Duration = Duration::from_secs(5);
+/// The least time from one telling to the next.
+const QUIET: Duration = Duration::from_secs(1);
+/// In the long run, there is one event in this time.
+const PACE: Duration = Duration::from_secs(5);
+/// As many events may be ahead of that pace.
+const AHEAD: u32 = 20;
 
 /// Tells of a session's refusals until it is stopped.
 pub async fn serve(state: Arc<State>, served: Served) {
     let denials = state.denials(&served.record.id);
+    // When the pace would have been kept.
+    let mut even = Instant::now();
     loop {
         tokio::select! {
             () = served.stop.cancelled() => break,
             () = denials.news() => {}
         }
-        for _ in 0..tell(&state, &served.record).await {
+        let count = u32::try_from(tell(&state, &served.record).await).unwrap_or(u32::MAX);
+        even = even.max(Instant::now()) + PACE * count;
+        loop {
             tokio::select! {
                 () = served.stop.cancelled() => break,
                 () = tokio::time::sleep(QUIET) => keep(&state, &served.record.id),
+            }
+            if even <= Instant::now() + PACE * AHEAD {
+                break;
             }
         }
     }
