@@ -98,10 +98,10 @@ pub fn taken(session: &Session) -> Vec<String> {
             if let Some((_, Host { address, ca, .. })) = most_specific(&session.hosts, &binding.host)
                 && (address.is_some() || ca.is_some())
             {
-                let at = address.as_deref().unwrap_or("its own address");
+                let at = address.as_ref().map_or("its own address".to_owned(), |at| format!("`{at}`"));
                 let by = ca.as_ref().map_or(String::new(), |ca| format!(", believed by `{}`", ca.display()));
                 taken.push(format!(
-                    "{name}: `{}` is sent the credential `{credential}` at `{at}`{by}",
+                    "{name}: `{}` is sent the credential `{credential}` at {at}{by}",
                     binding.host
                 ));
             }

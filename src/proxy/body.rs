@@ -46,6 +46,11 @@ pub(super) fn whole(bytes: Bytes) -> Body {
     Full::new(bytes).map_err(|never| match never {}).boxed()
 }
 
+/// A body that keeps something until it has ended.
+pub(super) fn held<T: Send + Sync + 'static>(body: Body, kept: T) -> Body {
+    body.inspect_frame(move |_| _ = &kept).boxed()
+}
+
 /// A request's body.
 pub(super) fn sent(body: Incoming, count: Count, observer: Option<Arc<dyn Observer>>) -> Body {
     body.inspect_frame(move |frame: &Frame<Bytes>| {

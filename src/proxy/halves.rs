@@ -1,14 +1,18 @@
 //! A stream whose reading half may end before its writing half: a caller without TLS who has no more to say looks like one
-//! who went away. His end is kept from HTTP, which would break off his answer, until nothing was written for a while.
+//! who went away. While he is being answered, his end is kept from HTTP, which would break off the answer, until nothing was
+//! written for a while.
 
 use std::io::{IoSlice, Result};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep};
+
+/// How long the last of an answer may take to be written, where no more comes after it.
+const LAST: Duration = Duration::from_millis(100);
 
 /// What others must know of it.
 #[derive(Clone, Default)]
@@ -17,6 +21,37 @@ pub(super) struct Halves {
     pub ended: Arc<AtomicBool>,
     /// Set by others: HTTP is over on it, and its end is to be seen at once.
     pub over: Arc<AtomicBool>,
+    /// How many requests are being answered; none was yet where `begun` is not set.
+    answering: Arc<AtomicUsize>,
+    begun: Arc<AtomicBool>,
+}
+
+/// A request that is being answered, until this is dropped.
+pub(super) struct Answering(Arc<AtomicUsize>);
+
+impl Drop for Answering {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+impl Halves {
+    /// A request has begun.
+    pub fn begin(&self) -> Answering {
+        self.begun.store(true, Ordering::Release);
+        self.answering.fetch_add(1, Ordering::AcqRel);
+        Answering(Arc::clone(&self.answering))
+    }
+
+    /// How long the end of the reading half is kept.
+    fn patience(&self, most: Duration) -> Duration {
+        let nothing = self.over.load(Ordering::Acquire) || !self.begun.load(Ordering::Acquire);
+        match self.answering.load(Ordering::Acquire) {
+            _ if nothing => Duration::ZERO,
+            0 => most.min(LAST),
+            _ => most,
+        }
+    }
 }
 
 /// The stream.
@@ -34,7 +69,7 @@ impl<S> Patient<S> {
 
     fn wrote<T>(&mut self, written: Poll<T>) -> Poll<T> {
         if let (Some(rest), true) = (&mut self.rest, written.is_ready()) {
-            rest.as_mut().reset(Instant::now() + self.patience);
+            rest.as_mut().reset(Instant::now() + self.halves.patience(self.patience));
         }
         written
     }
@@ -55,10 +90,10 @@ impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
             }
             this.halves.ended.store(true, Ordering::Release);
         }
-        if this.patience.is_zero() || this.halves.over.load(Ordering::Acquire) {
+        let patience = this.halves.patience(this.patience);
+        if patience.is_zero() {
             return Poll::Ready(Ok(()));
         }
-        let patience = this.patience;
         let rest = this.rest.get_or_insert_with(|| Box::pin(sleep(patience)));
         rest.as_mut().poll(context).map(Ok)
     }

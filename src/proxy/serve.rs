@@ -1,6 +1,6 @@
 //! One HTTP connection of a container: its limits, its orderly end, and what it may become.
 
-use super::body::Body;
+use super::body::{Body, held};
 use super::halves::{Halves, Patient};
 use futures_util::future::BoxFuture;
 use hyper::body::Incoming;
@@ -29,7 +29,8 @@ const MOST_STREAMS: u32 = 128;
 /// How much of one request's body is read ahead of an upstream, and of all on one connection.
 const WINDOW: u32 = 512 << 10;
 const WINDOW_OF_ALL: u32 = 1 << 20;
-/// How long a caller without TLS who has closed his half is waited on with nothing to write: he may have gone away.
+/// How long a caller without TLS who has closed his half is waited on, while he is answered, with nothing to write: he may
+/// have gone away.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How long what was begun may take when the end is asked for.
 const DRAIN: Duration = Duration::from_secs(3);
@@ -80,9 +81,10 @@ where
     let next = Next::default();
     let halves = next.halves.clone();
     let service = service_fn(|request| {
-        let (answered, halves) = (answer(request, next.clone()), halves.clone());
+        let (answering, halves) = (halves.begin(), halves.clone());
+        let answered = answer(request, next.clone());
         async move {
-            let mut response = answered.await;
+            let mut response = answered.await.map(|body| held(body, answering));
             if halves.ended.load(Ordering::Acquire) {
                 response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             }

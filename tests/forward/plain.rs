@@ -1,6 +1,6 @@
 //! Plain HTTP in absolute form.
 
-use super::{Proxy, answer, head, upstream};
+use super::{Arc, CancellationToken, Proxy, UnixStream, answer, head, serve, upstream};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -130,4 +130,23 @@ async fn a_container_that_vanishes_ends_its_upstream() {
     };
     tokio::time::timeout(Duration::from_secs(5), gone).await.expect("the upstream is held open");
     proxy.lines(1).await;
+}
+
+#[tokio::test]
+async fn a_caller_who_leaves_with_nothing_asked_or_all_answered_takes_no_place_any_longer() {
+    let (listener, address) = upstream().await;
+    let proxy = Proxy::naming([("api.example", address)]);
+    for asks in [false, true] {
+        let (mut inside, outside) = UnixStream::pair().unwrap();
+        let serving = tokio::spawn(serve(outside, Arc::clone(&proxy.caller), CancellationToken::new()));
+        if asks {
+            inside.write_all(b"GET http://api.example/ HTTP/1.1\r\n\r\n").await.unwrap();
+            answer(&listener, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").await;
+            head(&mut inside).await;
+        }
+        inside.write_all(b"GET http://api.example/ HTTP/1.1\r\nX: ").await.unwrap();
+        inside.shutdown().await.unwrap();
+        let left = tokio::time::timeout(Duration::from_secs(2), serving).await;
+        assert!(left.is_ok(), "it is waited on, asked before: {asks}");
+    }
 }
