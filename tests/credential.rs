@@ -2,6 +2,7 @@
 
 use crate::support::world::{World, docker, eventually, files_with, inspect};
 use serde_json::{Value, json};
+use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 const CANARY: &str = "sk-ant-oat01-Canary-of-the-host-7f3a";
@@ -255,6 +256,33 @@ fn a_command_is_taken_from_the_users_own_file_alone() {
 }
 
 #[test]
+fn a_reference_is_read_by_the_password_managers_own_program() {
+    let world = hello();
+    let manifest = "credentials: {anthropic: {from: \"op://Work/claude key/credential\", environment: CLAUDE_CODE_OAUTH_TOKEN}}\nmode: batch\nsessions: {a: {prompt: Say hello}}\n";
+    world.manifest(manifest);
+    std::fs::create_dir_all(world.path("bin")).unwrap();
+    // As 1Password's: the value for exactly this question, and else words for a person on the other stream.
+    let program = format!(
+        "#!/bin/sh\necho asked >>{}\n[ \"$*\" = 'read --no-newline -- op://Work/claude key/credential' ] || exit 1\n\
+         echo '[INFO] do not read this' >&2\nprintf %s {CANARY}\n",
+        world.path("asked").display()
+    );
+    std::fs::write(world.path("bin/op"), program).unwrap();
+    std::fs::set_permissions(world.path("bin/op"), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let path = format!("{}:{}", world.path("bin").display(), std::env::var("PATH").unwrap());
+    let refused = world.run_as("PATH", &path, &["up"]).fails(3);
+    assert!(refused.contains("op://Work/claude key/credential"), "asked first: {refused}");
+    assert!(!world.path("asked").exists(), "nothing is run before it is agreed to");
+    world.run_as("PATH", &path, &["up", "--wait", "--yes"]).ok();
+    world.run(&["wait", "a", "--for", "exited", "--timeout", "60s"]).ok();
+    let sent = authorizations(&world);
+    assert!(!sent.is_empty() && sent.iter().all(|it| *it == format!("Bearer {CANARY}")), "{sent:?}");
+    let asked = std::fs::read_to_string(world.path("asked")).unwrap();
+    assert_eq!(asked, "asked\n", "it is asked once, however many requests there are");
+    assert_eq!(files_with(&world.home(), CANARY), Vec::<std::path::PathBuf>::new());
+}
+
+#[test]
 fn codex_goes_by_its_login_and_else_by_a_key() {
     let world = hello();
     world.manifest("agent: codex\nmode: batch\nprompt: Say hello\nsessions: {k: }\n");
@@ -277,9 +305,15 @@ fn codex_goes_by_its_login_and_else_by_a_key() {
     world.manifest("agent: codex\nmode: batch\nprompt: Say hello\nsessions: {k: , l: }\n");
     world.run(&["up", "--wait", "--yes", "l"]).ok();
     world.run(&["wait", "l", "--for", "exited", "--timeout", "60s"]).ok();
-    // The scripted model knows nothing of accounts: what codex asks first is how far it comes.
-    let got = sent("/backend-api/wham/accounts/check");
-    assert!(!got.is_empty() && got.iter().all(|it| *it == format!("Bearer {access}")), "{got:?}");
+    for asked in ["/backend-api/wham/accounts/check", "/backend-api/codex/responses"] {
+        let got = sent(asked);
+        assert!(
+            !got.is_empty() && got.iter().all(|it| *it == format!("Bearer {access}")),
+            "{asked}: {got:?}"
+        );
+    }
+    let said = world.run(&["logs", "l"]).ok();
+    assert!(said.contains("All well."), "a whole turn by the login: {said}");
     for canary in [key, "Canary-of-the-login", "Canary-id", "Canary-refresh"] {
         assert_eq!(files_with(&world.home(), canary), Vec::<std::path::PathBuf>::new());
         assert!(!inspect(&world.container("l")).to_string().contains(canary));

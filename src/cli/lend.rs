@@ -40,7 +40,12 @@ pub fn found(home: &Home, project: &Project, sessions: &[&Session]) -> Founds {
         for lending in before.iter().flat_map(|record| &record.credentials) {
             let gone = found.get(&lending.name).is_some_and(|found| found.source.is_none());
             if gone && matches!(lending.source, Some(Source::Env(_))) {
-                let kind = crate::credential::known::kind(&lending.name, lending.source.as_ref());
+                let said = session.credentials.get(&lending.name).map(|said| said.environment.as_slice());
+                let kind = crate::credential::known::kind(
+                    &lending.name,
+                    lending.source.as_ref(),
+                    said.unwrap_or_default(),
+                );
                 let kept = Found { source: lending.source.clone(), kind, about: Value::Null };
                 found.insert(lending.name.clone(), kept);
             }
@@ -79,7 +84,7 @@ pub fn taken(session: &Session) -> Vec<String> {
     let name = &session.name;
     let mut taken = Vec::new();
     for (credential, said) in &session.credentials {
-        let kind = crate::credential::known::kind(credential, said.from.as_ref());
+        let kind = crate::credential::known::kind(credential, said.from.as_ref(), &said.environment);
         let bindings = crate::credential::known::bindings(credential, said, kind);
         let own = crate::credential::known::implied(session.agent.kind).contains(&credential.as_str());
         if said.from.is_some() || !own {

@@ -47,7 +47,7 @@ pub fn find(session: &Session, searched: Searched<'_>) -> BTreeMap<String, Found
             let all = candidates(name, searched.places).into_iter();
             all.into_iter().find(|source| look(source, searched) == There::Found)
         });
-        let kind = kind(name, source.as_ref());
+        let kind = kind(name, source.as_ref(), &credential.environment);
         let about = source.as_ref().filter(|_| kind == Kind::Login).map_or(Value::Null, about);
         (name.clone(), Found { source, kind, about })
     };

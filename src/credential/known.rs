@@ -107,9 +107,12 @@ pub const CLAUDE_POINTER: &str = "/claudeAiOauth/accessToken";
 /// Where Codex's login keeps its token.
 pub const CODEX_POINTER: &str = "/tokens/access_token";
 
-/// What sort of value a source gives to a credential.
-pub fn kind(name: &str, source: Option<&Source>) -> Kind {
+/// What sort of value a source gives to a credential; the variable that is to hold its placeholder says so where it is named.
+pub fn kind(name: &str, source: Option<&Source>, environment: &[String]) -> Kind {
+    let named = |kind| environment.iter().any(|it| variables(name, kind).contains(&it.as_str()));
     match (name, source) {
+        ("anthropic", _) if named(Kind::Token) => Kind::Token,
+        ("anthropic", _) if named(Kind::Key) => Kind::Key,
         ("anthropic", Some(Source::File { pointer, .. })) if pointer == CLAUDE_POINTER => Kind::Login,
         ("anthropic", Some(Source::Env(name))) if name.contains("OAUTH") => Kind::Token,
         ("anthropic", Some(_)) | ("openai", _) => Kind::Key,
@@ -218,4 +221,22 @@ pub fn codex_login(about: &Value) -> Value {
         },
         "last_refresh": "2099-01-01T00:00:00Z",
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sort_of_a_value_follows_its_source_unless_the_variable_says_it() {
+        let op = Source::Op("op://a/b/c".to_owned());
+        let token = ["CLAUDE_CODE_OAUTH_TOKEN".to_owned()];
+        let key = ["ANTHROPIC_API_KEY".to_owned()];
+        assert_eq!(kind("anthropic", Some(&op), &[]), Kind::Key);
+        assert_eq!(kind("anthropic", Some(&op), &token), Kind::Token);
+        let of_token = Source::Env("CLAUDE_CODE_OAUTH_TOKEN".to_owned());
+        assert_eq!(kind("anthropic", Some(&of_token), &[]), Kind::Token);
+        assert_eq!(kind("anthropic", Some(&of_token), &key), Kind::Key);
+        assert_eq!(kind("acme", Some(&op), &token), Kind::Token);
+    }
 }

@@ -23,7 +23,7 @@ pub fn lendings(session: &Session, found: &BTreeMap<String, Found>) -> Vec<Lendi
     for (name, credential) in &session.credentials {
         let source =
             found.get(name).and_then(|found| found.source.clone()).or_else(|| credential.from.clone());
-        let kind = super::known::kind(name, source.as_ref());
+        let kind = super::known::kind(name, source.as_ref(), &credential.environment);
         let mut bindings = bindings(name, credential, kind);
         for binding in &mut bindings {
             binding.sets = source.is_some();

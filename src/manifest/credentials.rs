@@ -13,7 +13,7 @@ use super::project::{self, Access, AgentKind, Egress, HostAccess, Source, Target
 use super::settle::Settle;
 use super::written::Settings;
 use super::written::credential::{Credential as Written, From};
-use crate::credential::known::{KNOWN, implied};
+use crate::credential::known::{KNOWN, Kind, implied};
 
 /// Seconds that a command may take where nothing is said.
 const TIMEOUT: u64 = 10;
@@ -95,7 +95,7 @@ fn known(settle: &mut Settle<'_>, name: &str, written: &Written) {
         ("host", written.host.is_some()),
         ("header", written.header.is_some()),
         ("value", written.value.is_some()),
-        ("environment", written.environment.is_some()),
+        ("environment", written.environment.as_ref().is_some_and(|names| !tells(name, &names.all()))),
     ];
     for (key, _) in says.into_iter().filter(|(_, said)| *said) {
         let wrong = Wrong::new(format!("the credential {} has its own {key}", quoted(name)));
@@ -104,6 +104,12 @@ fn known(settle: &mut Settle<'_>, name: &str, written: &Written) {
             wrong.help("leave it out, or give the credential another name"),
         );
     }
+}
+
+/// Whether these variables tell which of the two a source gives: a token of Claude's or an API key.
+fn tells(name: &str, variables: &[String]) -> bool {
+    let of = |kind| crate::credential::known::variables(name, kind);
+    name == "anthropic" && (variables == of(Kind::Token) || variables == of(Kind::Key))
 }
 
 fn source(settle: &mut Settle<'_>, name: &str, from: &From) -> Option<Source> {

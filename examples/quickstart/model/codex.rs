@@ -8,6 +8,22 @@ use crate::reply::Reply;
 use crate::script::Beat;
 use crate::tools::offered;
 
+/// The accounts of a login: what codex asks before its first turn.
+pub fn accounts() -> Reply {
+    let account = json!({
+        "id": "acct-1",
+        "account_user_id": "user-1__acct-1",
+        "structure": "personal",
+        "plan_type": "plus",
+        "workspace_backend_origin": "NO_CONSTRAINT",
+        "account_routing_override": "NO_CONSTRAINT",
+    });
+    Reply::json(
+        StatusCode::OK,
+        &json!({"accounts": [account], "account_ordering": ["acct-1"], "default_account_id": "acct-1"}),
+    )
+}
+
 /// Answers `/v1/responses`; `number` tells one answer from another.
 pub fn reply(body: &Value, beat: &Beat, number: u64) -> Reply {
     let items = items(body, beat, number);

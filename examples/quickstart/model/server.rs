@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::fs;
+use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,10 +13,11 @@ use futures_util::stream::{self, StreamExt};
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Limited, StreamBody};
 use hyper::body::{Frame, Incoming};
-use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue, UPGRADE};
+use hyper::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue, UPGRADE};
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use ruzstd::decoding::StreamingDecoder;
 use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
@@ -101,8 +103,9 @@ async fn respond(request: Request<Incoming>, model: &Model) -> Response<BoxBody<
     let (head, body) = request.into_parts();
     let body = Limited::new(body, BODY_LIMIT).collect().await.map(http_body_util::Collected::to_bytes);
     let bytes = body.as_ref().map_or(0, Bytes::len);
-    let json = body.ok().and_then(|body| serde_json::from_slice(&body).ok()).unwrap_or(Value::Null);
     let header = |name: HeaderName| head.headers.get(name).and_then(|value| value.to_str().ok());
+    let body = body.ok().and_then(|body| plain(body, header(CONTENT_ENCODING)));
+    let json = body.and_then(|body| serde_json::from_slice(&body).ok()).unwrap_or(Value::Null);
     let number = model.answers.fetch_add(1, Ordering::Relaxed);
     let (conversation, reply) = answer(
         &head.method,
@@ -131,6 +134,17 @@ async fn respond(request: Request<Incoming>, model: &Model) -> Response<BoxBody<
     }
 }
 
+/// The body as it was before it was compressed, as codex does with a login.
+fn plain(body: Bytes, encoding: Option<&str>) -> Option<Bytes> {
+    if encoding != Some("zstd") {
+        return Some(body);
+    }
+    let mut text = Vec::new();
+    let decoder = StreamingDecoder::new(body.as_ref()).ok()?;
+    decoder.take(BODY_LIMIT as u64).read_to_end(&mut text).ok()?;
+    Some(text.into())
+}
+
 /// Chooses who answers: what neither provider's model is asked is not found.
 fn answer(
     method: &Method,
@@ -147,12 +161,15 @@ fn answer(
             (conversation, reply)
         }
         (&Method::POST, "/v1/messages/count_tokens") => (from_messages(body), claude::count_tokens(body)),
-        (_, "/v1/responses") if upgrade => nobody(StatusCode::UPGRADE_REQUIRED),
-        (&Method::POST, "/v1/responses") => {
+        (_, "/v1/responses" | "/backend-api/codex/responses") if upgrade => {
+            nobody(StatusCode::UPGRADE_REQUIRED)
+        }
+        (&Method::POST, "/v1/responses" | "/backend-api/codex/responses") => {
             let conversation = from_responses(body);
             let reply = codex::reply(body, &beat(&conversation, body, script), number);
             (conversation, reply)
         }
+        (&Method::GET, "/backend-api/wham/accounts/check") => (Conversation::default(), codex::accounts()),
         _ => nobody(StatusCode::NOT_FOUND),
     }
 }

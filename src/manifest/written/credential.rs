@@ -38,7 +38,8 @@ pub struct Credential {
     #[schemars(extend("default" = null, "examples" = [["/repos/acme/**"]]))]
     pub paths: Option<Vec<UrlPath>>,
     /// Variables of the container that hold its placeholder: one name or several. By default that of `from: env:NAME`;
-    /// known credentials have their own.
+    /// known credentials have their own. Of `anthropic`, `CLAUDE_CODE_OAUTH_TOKEN` or `ANTHROPIC_API_KEY` says which of
+    /// the two its source gives.
     #[schemars(extend("default" = [], "examples" = ["NPM_TOKEN", ["NPM_TOKEN", "NODE_AUTH_TOKEN"]]))]
     pub environment: Option<Names>,
 }
