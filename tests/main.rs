@@ -23,6 +23,7 @@ mod link;
 mod manifest;
 mod plan;
 mod proxy;
+mod quickstart;
 mod render;
 mod rules;
 mod seeing;

@@ -72,7 +72,7 @@ fn print(event: &Event, format: Format) {
 /// What is worth a glance in an event's data.
 fn gist(event: &Event) -> String {
     let data = &event.data;
-    let denied = (event.source == "proxy").then(|| {
+    let denied = (event.kind == "denied").then(|| {
         let of = |name: &str| data[name].as_str().unwrap_or("-");
         let times = data["count"].as_u64().filter(|count| *count > 1);
         let times = times.map(|count| format!(" ({count} times)")).unwrap_or_default();
@@ -82,6 +82,7 @@ fn gist(event: &Event) -> String {
     let command = data.pointer("/tool_input/command").and_then(serde_json::Value::as_str).map(String::from);
     let parts = [
         denied,
+        of("credential"),
         of("tool_name"),
         command,
         of("prompt"),
