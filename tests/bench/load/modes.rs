@@ -123,7 +123,10 @@ pub async fn body(ways: Arc<Ways>, words: &Words, pids: Vec<u32>) -> Result<Stri
     let (over, ended) = std::sync::mpsc::channel::<()>();
     let watching = std::thread::spawn(move || {
         let mut most = before;
-        while ended.recv_timeout(Duration::from_millis(10)).is_err_and(|why| why == std::sync::mpsc::RecvTimeoutError::Timeout) {
+        while ended
+            .recv_timeout(Duration::from_millis(10))
+            .is_err_and(|why| why == std::sync::mpsc::RecvTimeoutError::Timeout)
+        {
             most = most.max(resident(&ids));
         }
         most
@@ -153,7 +156,9 @@ pub async fn events(ways: Arc<Ways>, words: &Words) -> Result<String, Error> {
         let mut first = true;
         while let Some(frame) = body.frame().await {
             let frame = frame?;
-            let Some(sent) = frame.data_ref().and_then(|data| std::str::from_utf8(data).ok()) else { continue };
+            let Some(sent) = frame.data_ref().and_then(|data| std::str::from_utf8(data).ok()) else {
+                continue;
+            };
             let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs_f64();
             if std::mem::take(&mut first) {
                 firsts.push(milliseconds(start));

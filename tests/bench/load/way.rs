@@ -36,7 +36,8 @@ impl Ways {
         let http2 = words.text("protocol", "h1") == "h2";
         let mut roots = RootCertStore::empty();
         for path in words.text("ca", "").split(',') {
-            let certificates = CertificateDer::pem_file_iter(path).map_err(|error| format!("{path}: {error}"))?;
+            let certificates =
+                CertificateDer::pem_file_iter(path).map_err(|error| format!("{path}: {error}"))?;
             roots.add_parsable_certificates(certificates.filter_map(Result::ok));
         }
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());

@@ -39,9 +39,9 @@ END {
   reach("256 MiB: memory grown, MiB", median("body ours grown"), median("body link grown"), "%.1f", "most", 4)
   reach("first event later by, ms", added("events", "first", "ours"), added("events", "first", "link"), "%.3f", "most", 2)
   reach("each event later by, ms", added("events", "p50", "ours"), added("events", "p50", "link"), "%.3f", "most", 0.3)
-  reach("daemon, idle, 11 sessions, MB", idle + 0, "-", "%.1f", "most", 15)
-  reach("kB per connection", times("hold", "each", "ours", "none") == "-" ? median("hold ours each") : "-", median("hold link each"), "%.1f", "most", 60)
-  reach("connections held", median("hold ours held"), median("hold link held"), "%d", "least", 5000)
+  reach("daemon, idle, one session, MB resident (" own " MB its own, the rest the program's file)", idle + 0, "-", "%.1f", "most", 15)
+  reach("kB per connection", median("hold ours each"), median("hold link each"), "%.1f", "most", 60)
+  reach("connections held", median("hold ours held"), "-", "%d", "least", 5000)
   line = "\n| what |"; rule = "| --- |"
   for (i = 1; i <= count; i++) { line = line " " peer[i] " |"; rule = rule " --- |" }
   print line "\n" rule
