@@ -2,6 +2,7 @@
 //! A text that only might be one goes too; the log is to be read, not replayed.
 
 use super::audit::Line;
+use crate::credential::binding::MARK;
 
 /// What stands in the place of a secret.
 const GONE: &str = "[redacted]";
@@ -102,6 +103,9 @@ pub fn words(text: &str) -> String {
 
 /// A text in which nothing moves a cursor or turns the direction of writing.
 pub fn harmless(text: &str) -> String {
+    if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        return text.to_owned();
+    }
     let odd = |letter: char| {
         letter.is_control()
             || matches!(letter, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
@@ -125,6 +129,9 @@ pub fn is_secret(segment: &str) -> bool {
     loop {
         if is_marked(&text) || text.split(['/', '?', '&', '=', ';', ',', '@', ':']).any(is_random) {
             return true;
+        }
+        if !text.contains('%') {
+            return false;
         }
         let decoded = decoded(&text);
         if decoded == text {
@@ -150,24 +157,28 @@ fn decoded(text: &str) -> String {
 
 /// Whether something in a text says that a secret stands there.
 fn is_marked(text: &str) -> bool {
-    let text = text.to_ascii_lowercase();
-    let begins = |at: usize| at == 0 || !text.as_bytes()[at - 1].is_ascii_alphanumeric();
-    let known = |prefix: &&str| {
-        text.match_indices(*prefix).any(|(at, _)| begins(at) && is_token(&text[at + prefix.len()..]))
+    let bytes = text.as_bytes();
+    let at = |at: usize, word: &str| {
+        bytes.get(at..at + word.len()).is_some_and(|part| part.eq_ignore_ascii_case(word.as_bytes()))
     };
-    let named = |name: &&str| {
-        text.match_indices(*name)
-            .any(|(at, _)| matches!(text.as_bytes().get(at + name.len()), Some(b'=' | b':')))
+    let begins = |start: &usize| *start == 0 || !bytes[start - 1].is_ascii_alphanumeric();
+    let known = |start: usize| {
+        PREFIXES.iter().any(|prefix| at(start, prefix) && is_token(&bytes[start + prefix.len()..]))
+    };
+    let named = |end: usize| {
+        matches!(bytes[end], b'=' | b':')
+            && NAMES.iter().any(|name| end.checked_sub(name.len()).is_some_and(|start| at(start, name)))
     };
     // A name and a password before a host.
     let user = text.split_once('@').is_some_and(|(user, _)| user.contains(':'));
-    text.contains("clauderon-proxy") || user || PREFIXES.iter().any(known) || NAMES.iter().any(named)
+    let ours = || bytes.windows(MARK.len()).any(|part| part.eq_ignore_ascii_case(MARK.as_bytes()));
+    user || (0..bytes.len()).filter(begins).any(known) || (0..bytes.len()).any(named) || ours()
 }
 
 /// Whether what follows a known beginning goes on like a token.
-fn is_token(rest: &str) -> bool {
-    let token = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b'%');
-    rest.bytes().take_while(|byte| token(byte)).count() >= 8
+fn is_token(rest: &[u8]) -> bool {
+    let token = |byte: &&u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b'%');
+    rest.iter().take_while(token).count() >= 8
 }
 
 /// Whether a text is more mixed than people name things: hashes, UUIDs and base64 are; `claude-sonnet-4-20250514` is not.
@@ -243,6 +254,8 @@ mod tests {
             "user:word@host.example",
             "https%3A%2F%2Fuser:word@host.example",
             "token=hunter2",
+            "my-PassWord:hunter2",
+            "x-Clauderon-Proxy-y",
             "x%3Btoken%3Dhunter2",
             "Zm9v-YmFy_YmF6-cXV4_cXV1",
         ] {
