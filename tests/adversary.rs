@@ -2,6 +2,7 @@
 //! tests that run at a time.
 
 mod flood;
+mod host;
 mod inside;
 mod laws;
 mod matcher;

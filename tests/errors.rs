@@ -207,10 +207,12 @@ fn a_manifest_of_a_strangers_cannot_hand_files_of_this_machine_to_the_agent() {
         let said = world.run(&["up", "-d", "--yes"]).fails(2);
         assert!(said.contains("outside the project"), "{prompt}: {said}");
     }
-    std::os::unix::fs::symlink(world.directory(), world.root().join("fixtures")).unwrap();
+    let elsewhere = world.path("elsewhere");
+    std::fs::create_dir(&elsewhere).unwrap();
+    std::os::unix::fs::symlink(&elsewhere, world.root().join("fixtures")).unwrap();
     world.manifest("volumes: [\"./fixtures:/fixtures\"]\nsessions: {a: hello}\n");
     let said = world.run(&["up", "-d"]).fails(3);
-    assert!(said.contains(&format!("`{}`, mounted read-write", world.directory().display())), "{said}");
+    assert!(said.contains(&format!("`{}`, mounted read-write", elsewhere.display())), "{said}");
     std::fs::remove_file(world.root().join("fixtures")).unwrap();
     std::os::unix::fs::symlink("/var/run/docker.sock", world.root().join("fixtures")).unwrap();
     let said = world.run(&["up", "-d", "--yes"]).fails(3);

@@ -6,7 +6,7 @@ use super::terminal;
 use crate::error::{Error, Kind};
 use crate::fs;
 use crate::home::Home;
-use crate::manifest::project::{Egress, Image, Project, Session, VolumeSource};
+use crate::manifest::project::{Egress, Image, Project, Session};
 use crate::render::identity::short_hash;
 use std::collections::BTreeSet;
 use std::io::{BufRead, Write};
@@ -17,8 +17,9 @@ pub fn ask(home: &Home, project: &Project, sessions: &[&Session], yes: bool) -> 
     let path = approvals(home, project);
     let agreed: BTreeSet<String> =
         fs::read_to_string(&path).ok().and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
-    let variable =
-        |name: &String| format!("the value of the variable `{name}`, from the environment or `.env`");
+    let variable = |(name, taker): &(String, String)| {
+        format!("the value of the variable `{name}` for `{taker}`, from the environment or `.env`")
+    };
     let variables = project.variables.iter().map(variable);
     let asked: BTreeSet<String> =
         sessions.iter().flat_map(|session| taken(project, session)).chain(variables).collect();
@@ -63,11 +64,9 @@ fn taken(project: &Project, session: &Session) -> Vec<String> {
         taken.push(format!("{name}: an open network (`proxy.egress: open`)"));
     }
     for volume in &session.volumes {
-        if let VolumeSource::Bind(path) = &volume.source
-            && let Some(real) = outside(path)
-        {
+        if let Some(path) = volume.bind() {
             let how = if volume.read_only { "read-only" } else { "read-write" };
-            taken.push(format!("{name}: `{}`, mounted {how} at `{}`", real.display(), volume.target));
+            taken.push(format!("{name}: `{}`, mounted {how} at `{}`", path.display(), volume.target));
         }
     }
     for (host, said) in &session.hosts {
@@ -79,44 +78,41 @@ fn taken(project: &Project, session: &Session) -> Vec<String> {
         }
     }
     taken.extend(super::lend::taken(session));
-    if let Image::Build(build) = &session.image
-        && let Some(real) = outside(&build.context)
-    {
-        taken.push(format!("{name}: an image is built from `{}`", real.display()));
+    if let Image::Build(build) = &session.image {
+        let real = real(&build.context);
+        taken.push(format!(
+            "{name}: an image is built from `{}`, on the engine's own network",
+            real.display()
+        ));
     }
-    if let Some(repository) = &session.repository
-        && let Some(real) = outside(&repository.path)
-        && !project.root.starts_with(&real)
-    {
-        taken.push(format!("{name}: the repository `{}`", real.display()));
+    if let Some(repository) = &session.repository {
+        let path = real(&repository.path);
+        let top = top(&path);
+        let elsewhere = match &top {
+            Some(top) => Some(top) != self::top(&project.root).as_ref(),
+            None => outside(&path).is_some(),
+        };
+        if elsewhere {
+            taken.push(format!("{name}: the repository `{}`", path.display()));
+        }
+        let top = top.unwrap_or(path);
+        taken.extend(repository.copy.iter().map(|copied| {
+            format!("{name}: a copy of `{}`, which git does not hold", top.join(copied).display())
+        }));
     }
     taken
 }
 
-/// Where a path leads that lies outside the project, links followed: one inside it may be a link that came with it.
-fn outside(root: &Path, path: &Path) -> Option<PathBuf> {
-    let real = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    (!real.starts_with(root)).then_some(real)
+/// The top of the repository that a path lies in.
+fn top(path: &Path) -> Option<PathBuf> {
+    path.ancestors().find(|above| above.join(".git").symlink_metadata().is_ok()).map(real)
 }
 
-/// Refuses a volume through which the engine itself could be driven, links followed.
-pub fn refuse_socket(session: &Session, engine: &str) -> Result<(), Error> {
-    let path = Path::new(engine.trim_start_matches("unix://"));
-    let socket = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    for volume in &session.volumes {
-        if let VolumeSource::Bind(source) = &volume.source
-            && source.canonicalize().is_ok_and(|real| socket.starts_with(&real))
-        {
-            let name = &session.name;
-            return Err(Error::new(
-                Kind::Refused,
-                format!(
-                    "session `{name}`: `{}` holds the engine's socket, which is never mounted",
-                    source.display()
-                ),
-            )
-            .hint("whoever holds the socket is root on this machine"));
-        }
-    }
-    Ok(())
+/// Where a path leads that lies outside the project, links followed: one inside it may be a link that came with it.
+fn outside(root: &Path, path: &Path) -> Option<PathBuf> {
+    Some(real(path)).filter(|real| !real.starts_with(root))
+}
+
+fn real(path: &Path) -> PathBuf {
+    path.canonicalize().unwrap_or_else(|_| path.to_owned())
 }

@@ -1,7 +1,7 @@
 //! What nearly every command begins with: the manifest, the engine, one look at it.
 
 use super::remedy::engine_error;
-use super::{address, ground, host, output};
+use super::{address, ground, host, output, sources};
 use crate::backend::Backend;
 use crate::backend::docker::Docker;
 use crate::error::{Error, Kind};
@@ -45,7 +45,10 @@ pub fn load(named: &[PathBuf]) -> Result<Result<Parsed, Diagnostics>, Error> {
 
 /// The project of the manifest, resolved.
 pub fn project(named: &[PathBuf]) -> Result<Project, Error> {
-    load(named)?.map(|parsed| parsed.project).map_err(|diagnostics| invalid(&diagnostics))
+    let mut project =
+        load(named)?.map(|parsed| parsed.project).map_err(|diagnostics| invalid(&diagnostics))?;
+    sources::resolve(&mut project);
+    Ok(project)
 }
 
 /// What is wrong with a manifest, as the error of a command.

@@ -1,7 +1,7 @@
 //! The real ground under a plan: checkouts, files, the daemon.
 
 use super::remedy::{checkout_error, daemon_error, file_error};
-use super::{images, output, remembered};
+use super::{images, output, remembered, sources};
 use crate::apply::ground::Ground;
 use crate::backend::docker::Docker;
 use crate::credential::lending::lendings;
@@ -277,6 +277,7 @@ impl Ground for Local<'_> {
         checkout: CheckoutFacts,
     ) -> BoxFuture<'a, Result<SessionFacts, Error>> {
         async move {
+            sources::still(&desired.session)?;
             let record = self.record(desired, &checkout)?;
             let facts = self.session_facts(desired, checkout).await?;
             self.write(desired, &facts)?;

@@ -29,6 +29,7 @@ mod remedy;
 mod remembered;
 mod render;
 mod report;
+mod sources;
 mod status;
 mod stop;
 mod terminal;

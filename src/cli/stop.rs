@@ -2,7 +2,7 @@
 
 use super::context::{self, Engine};
 use super::remedy::engine_error;
-use super::{Code, ground, output, remedy};
+use super::{Code, ground, output, remedy, sources};
 use crate::apply::GRACE;
 use crate::backend::Backend;
 use crate::error::Error;
@@ -56,6 +56,7 @@ async fn turn(engine: &Engine, container: &Container, stop: bool, start: bool) -
         }
     }
     if start {
+        sources::unchanged(container)?;
         engine.docker.start(&container.name).await.map_err(engine_error)?;
     }
     Ok(())

@@ -3,7 +3,9 @@
 use super::args::{Format, Plan as PlanArgs, Up};
 use super::context::{self, Engine};
 use super::ground::Local;
-use super::{Code, address, consent, follow, host, images, lend, output, progress, remedy, status, wait};
+use super::{
+    Code, address, consent, follow, host, images, lend, output, progress, remedy, sources, status, wait,
+};
 use crate::apply::{Context, Failure, apply};
 use crate::error::{Error, Kind};
 use crate::manifest::project::Project;
@@ -29,9 +31,9 @@ pub async fn run(file: &[PathBuf], args: &Up) -> Result<Code, Error> {
     let project = context::project(file)?;
     let sessions = context::chosen(&project, &args.sessions)?;
     if !args.dry_run {
-        let engine = address::engine()?;
-        sessions.iter().try_for_each(|session| consent::refuse_socket(session, &engine))?;
-        consent::ask(&host::home()?, &project, &sessions, args.yes)?;
+        let home = host::home()?;
+        sources::refuse(&project, &home, &address::engine()?)?;
+        consent::ask(&home, &project, &sessions, args.yes)?;
     }
     let display = progress::Display::new();
     let report = |news| display.show(news);

@@ -14,13 +14,18 @@ const MAX_DEPTH: usize = 16;
 /// Bytes that all values of a manifest may have after this.
 const MAX_BYTES: usize = 4 * 1024 * 1024;
 
-/// Puts variables in place, in every value and no key. Answers what is wrong and which variables were found.
+/// Variables, each with a setting that takes it, such as `environment`.
+pub type Variables = BTreeSet<(String, String)>;
+
+/// Puts variables in place, in every value and no key. Answers what is wrong and which variables were found, each
+/// with the setting that took it.
 pub fn interpolate(
     tree: &mut Node,
     text: &str,
     lookup: &dyn Fn(&str) -> Option<String>,
-) -> (Vec<Fault>, BTreeSet<String>) {
-    let mut expand = Expand { text, lookup, faults: Vec::new(), used: BTreeSet::new(), bytes: 0 };
+) -> (Vec<Fault>, Variables) {
+    let mut expand =
+        Expand { text, lookup, faults: Vec::new(), used: Variables::new(), taker: String::new(), bytes: 0 };
     expand.node(tree, &mut Vec::new());
     (expand.faults, expand.used)
 }
@@ -29,7 +34,9 @@ struct Expand<'a> {
     text: &'a str,
     lookup: &'a dyn Fn(&str) -> Option<String>,
     faults: Vec<Fault>,
-    used: BTreeSet<String>,
+    used: Variables,
+    /// The setting whose value is read.
+    taker: String,
     bytes: usize,
 }
 
@@ -37,6 +44,7 @@ impl Expand<'_> {
     fn node(&mut self, node: &mut Node, path: &mut Vec<String>) {
         match &mut node.kind {
             Kind::Text(value) if value.contains('$') => {
+                self.taker = taker(path);
                 let mut reading = Reading { rest: value, outer: self, depth: 0 };
                 match reading.whole() {
                     Ok(expanded) => {
@@ -69,6 +77,13 @@ impl Expand<'_> {
             _ => {}
         }
     }
+}
+
+/// The setting that a path leads to, of whichever session.
+fn taker(path: &[String]) -> String {
+    let of_session = if path.first().is_some_and(|key| key == "sessions") { 2 } else { 0 };
+    // A session that is a text alone is its prompt.
+    path.get(of_session).cloned().unwrap_or_else(|| "prompt".to_owned())
 }
 
 /// Whether the scalar that starts here has no quotes and is no block.
@@ -160,7 +175,8 @@ impl Reading<'_, '_, '_> {
     fn choose(&mut self, name: &str, operator: &str, word: String) -> Result<String, Refusal> {
         let value = (self.outer.lookup)(name);
         if value.is_some() {
-            self.outer.used.insert(name.to_owned());
+            let taker = self.outer.taker.clone();
+            self.outer.used.insert((name.to_owned(), taker));
         }
         // With a colon, what is empty counts as not set.
         let set = value.filter(|value| !(operator.starts_with(':') && value.is_empty()));

@@ -1,7 +1,6 @@
 //! Pure. One file of a manifest, understood by itself: its tree, its variables put in place, its settled levels,
 //! and what is wrong with it.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use indexmap::IndexMap;
@@ -9,7 +8,7 @@ use indexmap::IndexMap;
 use super::check::check;
 use super::diagnostic::Fault;
 use super::finding::{Finding, Wrong};
-use super::interpolate::interpolate;
+use super::interpolate::{Variables, interpolate};
 use super::level::Level;
 use super::prepare::prepare;
 use super::prune::{Pruned, prune};
@@ -77,7 +76,7 @@ pub struct Layer {
     /// The sessions that it names.
     pub sessions: IndexMap<String, Level>,
     /// Variables that it took.
-    pub variables: BTreeSet<String>,
+    pub variables: Variables,
     /// Faults of the text.
     faults: Vec<Fault>,
     /// Faults of values.
@@ -93,7 +92,7 @@ impl Layer {
             name: None,
             defaults: Level::default(),
             sessions: IndexMap::new(),
-            variables: BTreeSet::new(),
+            variables: Variables::new(),
             faults: Vec::new(),
             findings: Vec::new(),
         };

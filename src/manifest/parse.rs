@@ -1,7 +1,6 @@
 //! Pure. The way from the files of a manifest to a `Project`: each file a layer, the layers merged from the lowest to
 //! the highest, the sessions resolved, the rules that need the whole picture held against them.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use indexmap::IndexMap;
@@ -12,6 +11,7 @@ use super::collide::branches;
 use super::credentials::not_the_projects;
 use super::diagnostic::{Diagnostics, Fault, Other};
 use super::finding::Wrong;
+use super::interpolate::Variables;
 use super::layer::{Layer, Role, Text, World};
 use super::level::Level;
 use super::line::Lines;
@@ -166,7 +166,7 @@ fn manifest(texts: &[Text]) -> PathBuf {
 }
 
 /// The variables that the project's files take.
-fn variables(layers: &[Layer]) -> BTreeSet<String> {
+fn variables(layers: &[Layer]) -> Variables {
     let project = layers.iter().filter(|layer| layer.role == Role::Project);
     project.flat_map(|layer| layer.variables.iter().cloned()).collect()
 }

@@ -1,11 +1,13 @@
 //! Pure. The resolved manifest: every default filled in, every short form expanded, nothing left to guess.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use super::interpolate::Variables;
 
 /// A project: what one manifest declares, after resolving.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,7 +19,7 @@ pub struct Project {
     /// The manifest's own file, absolute; others may lie below and above it.
     pub file: PathBuf,
     /// Variables of the environment or of `.env` that the project's files take.
-    pub variables: BTreeSet<String>,
+    pub variables: Variables,
     /// The sessions in the order of the manifest.
     pub sessions: Vec<Session>,
 }
@@ -255,6 +257,16 @@ pub struct Volume {
     pub target: String,
     /// Whether the container may not write.
     pub read_only: bool,
+}
+
+impl Volume {
+    /// The path of the host that it mounts, where it is one.
+    pub fn bind(&self) -> Option<&Path> {
+        match &self.source {
+            VolumeSource::Bind(path) => Some(path),
+            VolumeSource::Named(_) => None,
+        }
+    }
 }
 
 /// What a volume mounts.

@@ -69,9 +69,10 @@ fn archive(context: &Path, dockerfile: &str) -> Result<Vec<u8>, Failure> {
 fn ignore(context: &Path, dockerfile: &str) -> Result<Ignore, Failure> {
     let beside = context.join(format!("{dockerfile}.dockerignore"));
     let known = [beside, context.join(".dockerignore")];
-    let Some(file) = known.iter().find(|file| file.is_file()) else { return Ok(Ignore::default()) };
+    let Some(file) = known.iter().find(|file| file.is_file()) else { return Ok(Ignore::usual()) };
     let text = fs::read_to_string(file)?;
     let mut ignore = Ignore::parse(&text).map_err(|error| format!("`{}`, {error}", file.display()))?;
+    ignore = ignore.after(Ignore::usual());
     // The engine reads both, and takes them out itself where they are to stay out.
     ignore.keep(dockerfile);
     ignore.keep(".dockerignore");
@@ -155,6 +156,19 @@ mod tests {
         ]);
         let all = [".dockerignore", "Dockerfile", "out/of/reach/kept", "src", "src/main.rs"];
         assert_eq!(sent(context.path(), "Dockerfile"), all);
+    }
+
+    #[test]
+    fn values_stay_at_home_unless_a_file_takes_them_in() {
+        let files =
+            [(".env", ""), (".git/HEAD", ""), (".git/config", ""), ("web/.env", ""), ("Dockerfile", "")];
+        let mut files = files.to_vec();
+        let plain = context(&files);
+        assert_eq!(sent(plain.path(), "Dockerfile"), [".git", ".git/HEAD", "Dockerfile", "web"]);
+        files.push((".dockerignore", "!web/.env\n"));
+        let asked = context(&files);
+        assert!(sent(asked.path(), "Dockerfile").contains(&"web/.env".to_owned()));
+        assert!(!sent(asked.path(), "Dockerfile").contains(&".env".to_owned()));
     }
 
     #[test]

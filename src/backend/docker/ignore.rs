@@ -64,6 +64,18 @@ impl Ignore {
         Ok(Self { patterns })
     }
 
+    /// What stays out where no file takes it in again: values that are nobody's but the user's.
+    pub fn usual() -> Self {
+        Self::parse("**/.env\n**/.git/config\n").unwrap_or_default()
+    }
+
+    /// These patterns after those.
+    #[must_use]
+    pub fn after(self, mut first: Self) -> Self {
+        first.patterns.extend(self.patterns);
+        first
+    }
+
     /// Takes a path of the context in again, whatever the file says.
     pub fn keep(&mut self, path: &str) {
         let tokens = clean(path).chars().map(Token::Literal).collect();

@@ -69,7 +69,8 @@ pub struct Settings {
     #[schemars(extend("default" = {"pids": 1024}, "examples" = [{"cpus": 2, "memory": "4GiB"}]))]
     pub resources: Option<Form<Resources>>,
     /// When the container is started again by itself: `no`, `always`, `unless-stopped`, `on-failure` or
-    /// `on-failure:N`. The default is that of interactive sessions; a batch session has `no`.
+    /// `on-failure:N`. The default is that of interactive sessions; a batch session has `no`, and so
+    /// has one that mounts a directory of the project: what a name leads to is looked at before each start.
     #[schemars(extend("default" = "on-failure:3", "examples" = ["unless-stopped"]))]
     pub restart: Option<RestartText>,
     /// Labels of the container: a map, or a list of `NAME=VALUE`.
