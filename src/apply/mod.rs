@@ -105,10 +105,13 @@ async fn perform(
 ) -> Result<(), Error> {
     let backend = context.backend;
     match step {
+        Step::AwaitIdle => context.ground.idle(session).await?,
+        Step::Serve => context.ground.serve(desired(context, session)?).await?,
         Step::Checkout => made.checkout = Some(context.ground.checkout(desired(context, session)?).await?),
         Step::Prepare => {
             let checkout = made.checkout.clone().ok_or(Error::OutOfOrder)?;
-            made.facts = Some(context.ground.prepare(desired(context, session)?, checkout).await?);
+            let desired = desired(context, session)?;
+            made.facts = Some(context.ground.prepare(desired, checkout, session.conversation).await?);
         }
         Step::Create(_) => {
             let facts = made.facts.as_ref().ok_or(Error::OutOfOrder)?;

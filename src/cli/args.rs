@@ -109,6 +109,17 @@ pub struct Up {
     /// Replace the containers though nothing changed
     #[arg(long)]
     pub recreate: bool,
+    /// Begin a new conversation of the named sessions, with the prompt as it is now; the old one's transcript is kept
+    #[arg(long, requires = "sessions")]
+    pub renew: bool,
+    /// Do not wait for agents that work: what restarts or recreates ends their turn in the middle
+    #[arg(long)]
+    pub now: bool,
+    /// How long a restart or a recreation waits for an agent that works, such as `90s` or `1h`
+    ///
+    /// Then `up` exits with 4 and has left that session alone. `ps` shows what is waited for.
+    #[arg(long, default_value = "10m", value_name = "TIME", value_parser = duration, conflicts_with = "now")]
+    pub idle_timeout: std::time::Duration,
     /// Agree to what the manifest takes from the host
     #[arg(short, long)]
     pub yes: bool,
