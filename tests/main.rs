@@ -23,6 +23,7 @@ mod link;
 mod manifest;
 mod plan;
 mod proxy;
+mod reconcile;
 mod render;
 mod rules;
 mod seeing;
