@@ -101,6 +101,12 @@ fn patience_ends_in_time_what_is_live_holds_at_once_and_now_does_not_wait() {
     assert_eq!(pending, &json!([change]));
     let asked = "curl -s -o /dev/null -w '%{http_code}' https://denied.example/ || true";
     assert_eq!(world.run(&["exec", "a", "--", "bash", "-c", asked]).ok(), "403");
+    // Who was killed waits for nothing.
+    let mut up = world.command(&["up", "--detach"]).stderr(Stdio::null()).spawn().unwrap();
+    eventually("it waits", LONG, || world.ps()[0]["pending"][0]["waits_for"] == "idle");
+    up.kill().unwrap();
+    up.wait().unwrap();
+    assert_eq!(world.ps()[0]["pending"][0]["waits_for"], "up");
     let said = world.run(&["up", "--now", "--idle-timeout", "1s"]).fails(2);
     assert!(said.contains("cannot be used with"), "{said}");
 

@@ -106,7 +106,7 @@ pub struct Up {
     /// How long `--wait` waits, such as `90s` or `2m`
     #[arg(long, default_value = "2m", value_name = "TIME", value_parser = duration)]
     pub wait_timeout: std::time::Duration,
-    /// Replace the containers though nothing changed
+    /// Replace the containers though nothing changed; an agent that works is waited for
     #[arg(long)]
     pub recreate: bool,
     /// Begin a new conversation of the named sessions, with the prompt as it is now; the old one's transcript is kept
