@@ -2,6 +2,7 @@
 
 mod effects;
 mod released;
+mod walk;
 
 use crate::support::project::{host, project, session};
 use clauderon::backend::{Backend, fake::Fake};

@@ -25,8 +25,15 @@ pub enum Command {
     /// Remove the containers; checkouts, volumes and conversations stay
     Down(Down),
     /// Show what `up` would do, and why
+    ///
+    /// A line for each session: what is done, and behind each field that changed its effect: `live` holds at once,
+    /// `restart` starts the agent again in its container, `recreate` replaces the container; checkout, caches and
+    /// conversation stay. `keep` names what leaves the session alone, and how it is made to count. Values of
+    /// `environment` are not shown.
     Plan(Plan),
     /// Show the sessions
+    ///
+    /// PENDING names changes that are not done yet and what they wait for: an agent that is to be idle, or the next `up`.
     #[command(alias = "list", alias = "ls")]
     Ps(Ps),
     /// Show what sessions print
