@@ -49,7 +49,8 @@ fn effects(text: &mut String) {
         (Effect::Recreate, "The container is replaced: same checkout, same caches, same conversation."),
         (
             Effect::NewConversation,
-            "What runs is left alone; `clauderon up --renew SESSION` begins a new conversation.",
+            "What runs is left alone; `clauderon up --renew SESSION` begins a new conversation. A batch session is \
+             given its prompt whenever it is started.",
         ),
         (
             Effect::NewCheckout,

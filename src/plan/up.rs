@@ -112,7 +112,14 @@ fn session(wanted: &Desired, observed: &Observed, options: Options) -> (Option<S
         };
         if now { due.push(reason) } else { later.push(reason) }
     }
-    let decided = decide(wanted, found, due, options);
+    let mut decided = decide(wanted, found, due, options);
+    // A batch session is given its prompt whenever it starts.
+    if let Some((_, reasons)) = decided.as_mut().filter(|(effect, _)| *effect != Effect::Live)
+        && wanted.session.mode == Mode::Batch
+    {
+        let prompt = |reason: &mut Reason| reason.effect == Some(effect::Effect::NewConversation);
+        reasons.extend(later.extract_if(.., prompt));
+    }
     (decided.map(|decided| planned(wanted, Some(found), &known, decided, options)), later)
 }
 

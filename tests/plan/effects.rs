@@ -4,7 +4,7 @@ use super::{after_up, all, text};
 use crate::support::project::{host, project, session};
 use clauderon::manifest::effect::{DECLARED, Effect, PLACES, declared, of_field, path};
 use clauderon::manifest::project::{
-    Access, Credential, Host, Permissions, Project, Repository, Restart, Rule, Session, Source, Target,
+    Access, Credential, Host, Mode, Permissions, Project, Repository, Restart, Rule, Session, Source, Target,
     Volume, VolumeSource,
 };
 use clauderon::manifest::schema::shape;
@@ -174,6 +174,24 @@ async fn a_plan_shows_no_secret() {
         }
         assert!(!shown.contains("sk-ant") && !shown.contains("hunter"), "{shown}");
     }
+}
+
+#[tokio::test]
+async fn a_batch_session_is_given_its_prompt_when_it_starts_again_and_not_before() {
+    let mut batch = session("a");
+    batch.mode = Mode::Batch;
+    let mut observed = after_up(&project(vec![batch.clone()])).await;
+    batch.prompt = Some("Do more".to_owned());
+    let shop = project(vec![batch]);
+    let keep =
+        "keep a: prompt: Do it → Do more [new conversation only]: `clauderon up --renew a` begins one\n";
+    for state in [ContainerState::Running, ContainerState::Exited(0)] {
+        observed.containers[0].state = state;
+        assert_eq!(text(&shop, "sha256:1", &observed), keep);
+    }
+    observed.containers[0].state = ContainerState::Exited(1);
+    let told = "start a: exited with code 1, prompt: Do it → Do more [new conversation only]\n";
+    assert_eq!(text(&shop, "sha256:1", &observed), told);
 }
 
 fn plan(project: &Project, observed: &Observed, options: Options) -> action::Plan {
