@@ -84,6 +84,16 @@ impl SessionHome {
         self.0.join("denied")
     }
 
+    /// What an `up` that holds its lock waits to do.
+    pub fn pending(&self) -> PathBuf {
+        self.0.join("pending")
+    }
+
+    /// Which conversation the session has, where it is not the first: as old as that conversation.
+    pub fn conversation(&self) -> PathBuf {
+        self.run().join("conversation")
+    }
+
     /// The session's socket, `/run/clauderon/link.sock` inside.
     pub fn socket(&self) -> PathBuf {
         self.run().join("link.sock")
@@ -107,6 +117,11 @@ impl SessionHome {
     /// Mounted read-only at `/etc/clauderon`.
     pub fn etc(&self) -> PathBuf {
         self.0.join("etc")
+    }
+
+    /// The certificates that the container trusts.
+    pub fn ca_bundle(&self) -> PathBuf {
+        self.etc().join("proxy-ca.pem")
     }
 
     /// Mounted read-write at `/workspace/.claude.json`.

@@ -46,6 +46,7 @@ fn rendered(project: &Project, session: &Session) {
         image: Default::default(),
         probe: Default::default(),
         checkout: Default::default(),
+        conversation: 1,
         token: "token".to_owned(),
         authorities: session
             .hosts

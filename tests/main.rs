@@ -24,6 +24,7 @@ mod manifest;
 mod plan;
 mod proxy;
 mod quickstart;
+mod reconcile;
 mod render;
 mod rules;
 mod seeing;

@@ -1,9 +1,13 @@
 //! Plans as text: what is done, to which session, and why. The fake stands for the engine.
 
+mod effects;
+mod released;
+mod walk;
+
 use crate::support::project::{host, project, session};
 use clauderon::backend::{Backend, fake::Fake};
 use clauderon::manifest::project::{Mode, Project};
-use clauderon::plan::observed::{ContainerState, Observed};
+use clauderon::plan::observed::{ContainerState, Known, Observed};
 use clauderon::plan::up::{Options, Refusal, down, up};
 use clauderon::render::desired::{Desired, container, desired};
 use clauderon::render::facts::SessionFacts;
@@ -18,9 +22,22 @@ fn facts() -> SessionFacts {
         image: Default::default(),
         probe: Default::default(),
         checkout: Default::default(),
+        conversation: 1,
         token: "token".to_owned(),
         authorities: Vec::new(),
     }
+}
+
+/// What is there once `up` has brought this project up, as the next plan sees it.
+async fn after_up(project: &Project) -> Observed {
+    let fake = Fake::default();
+    bring_up(&fake, project, "sha256:1").await;
+    let known = |desired: Desired| {
+        let known = Known { kept: desired.kept, conversation: 1, working: false };
+        (desired.id, known)
+    };
+    let known = all(project, "sha256:1").into_iter().map(known).collect();
+    Observed { known, ..fake.observe().await.unwrap() }
 }
 
 /// Makes and starts what is desired, so that the next plan sees it.
@@ -50,18 +67,16 @@ async fn what_is_not_there_is_created_and_what_is_there_is_left_alone() {
 #[tokio::test]
 async fn a_changed_field_recreates_that_session_alone_and_says_which() {
     let mut shop = project(vec![session("a"), session("b")]);
-    let fake = Fake::default();
-    bring_up(&fake, &shop, "sha256:1").await;
+    let observed = after_up(&shop).await;
     shop.sessions[1].environment.insert("RUST_LOG".to_owned(), "debug".to_owned());
     shop.sessions[1].agent.model = Some("opus".to_owned());
-    let observed = fake.observe().await.unwrap();
     assert_eq!(
         text(&shop, "sha256:1", &observed),
-        "recreate b: agent.model: (none) → opus, environment.RUST_LOG added: debug\n"
+        "recreate b: agent.model: (none) → opus [restart], environment.RUST_LOG added: (hidden) [recreate]\n"
     );
     assert_eq!(
         text(&project(vec![session("a")]), "sha256:2", &observed),
-        "recreate a: image: sha256:1 → sha256:2\nnote: `clauderon-shop-b` is not in the manifest any more: `clauderon down b` removes it\n"
+        "recreate a: image: sha256:1 → sha256:2 [recreate]\nnote: `clauderon-shop-b` is not in the manifest any more: `clauderon down b` removes it\n"
     );
 }
 
@@ -87,17 +102,7 @@ async fn a_changed_volume_recreates_that_session_alone() {
     let source = VolumeSource::Named("data".to_owned());
     shop.sessions[0].volumes.push(Volume { source, target: "/data".to_owned(), read_only: true });
     let observed = fake.observe().await.unwrap();
-    assert_eq!(text(&shop, "sha256:1", &observed), "recreate a: volumes./data added: data:ro\n");
-}
-
-#[tokio::test]
-async fn a_changed_prompt_or_host_disturbs_nobody() {
-    let mut shop = project(vec![session("a")]);
-    let fake = Fake::default();
-    bring_up(&fake, &shop, "sha256:1").await;
-    shop.sessions[0].prompt = Some("Something else".to_owned());
-    shop.sessions[0].hosts.insert("example.org".to_owned(), Default::default());
-    assert_eq!(text(&shop, "sha256:1", &fake.observe().await.unwrap()), "");
+    assert_eq!(text(&shop, "sha256:1", &observed), "recreate a: volumes./data added: data:ro [recreate]\n");
 }
 
 #[tokio::test]
@@ -138,7 +143,7 @@ async fn a_newer_set_of_fields_recreates_nothing_by_itself() {
     fields.as_object_mut().unwrap().remove("permissions");
     labels.insert("clauderon.fields".to_owned(), fields.to_string());
     assert_eq!(text(&shop, "sha256:1", &observed), "");
-    assert_eq!(text(&shop, "sha256:2", &observed), "recreate a: image: sha256:1 → sha256:2\n");
+    assert_eq!(text(&shop, "sha256:2", &observed), "recreate a: image: sha256:1 → sha256:2 [recreate]\n");
 }
 
 #[tokio::test]

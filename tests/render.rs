@@ -17,11 +17,13 @@ fn facts() -> SessionFacts {
         image: Default::default(),
         probe: Default::default(),
         checkout: CheckoutFacts {
+            fresh: false,
             directory: "/checkout".into(),
             borrowed: vec!["/projects/shop/.git/objects".into()],
             pinned: vec!["/checkout/.git".into()],
             read_only: vec!["/checkout/.git/config".into()],
         },
+        conversation: 1,
         token: "token".to_owned(),
         authorities: vec!["AUTHORITY".to_owned()],
     }

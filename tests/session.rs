@@ -114,7 +114,7 @@ fn an_interactive_session_survives_stop_start_and_a_changed_environment() {
     world.manifest("environment: {COLOUR: green}\nsessions:\n  a: {prompt: Say hello}\n");
     let plan = world.run(&["plan", "--exit-code"]);
     assert_eq!(plan.code, 5);
-    assert_eq!(plan.stdout, "recreate a: environment.COLOUR added: green\n");
+    assert_eq!(plan.stdout, "recreate a: environment.COLOUR added: (hidden) [recreate]\n");
     world.run(&["up", "--wait", "--yes"]).ok();
     assert_ne!(inspect(&world.container("a"))["Id"], first);
     assert_eq!(world.run(&["exec", "a", "--", "printenv", "COLOUR"]).ok(), "green\n");

@@ -42,7 +42,8 @@ pub fn launch(session: &Session) -> Launch {
     common.extend(session.agent.args.iter().cloned());
     Launch {
         program: "codex".to_owned(),
-        resumable: "compgen -G \"$CODEX_HOME/sessions/*/*/*/*.jsonl\" >/dev/null".to_owned(),
+        // A conversation that is older than the session's newest one was put aside.
+        resumable: "newer /run/clauderon/conversation \"$CODEX_HOME\"/sessions/*/*/*/*.jsonl".to_owned(),
         subcommand: if batch { words(&["exec"]) } else { Vec::new() },
         common,
         // The home is the session's own: the last conversation is the session's.

@@ -2,6 +2,7 @@
 //! walked in tests without any of them.
 
 use crate::error::Error;
+use crate::plan::action::SessionPlan;
 use crate::render::desired::Desired;
 use crate::render::facts::{CheckoutFacts, SessionFacts};
 use futures_util::future::BoxFuture;
@@ -16,7 +17,14 @@ pub trait Ground: Send + Sync {
         &'a self,
         desired: &'a Desired,
         checkout: CheckoutFacts,
+        conversation: u32,
     ) -> BoxFuture<'a, Result<SessionFacts, Error>>;
+
+    /// Waits until the session's agent is in the middle of nothing.
+    fn idle<'a>(&'a self, session: &'a SessionPlan) -> BoxFuture<'a, Result<(), Error>>;
+
+    /// Has the daemon go by what the manifest says now.
+    fn serve<'a>(&'a self, desired: &'a Desired) -> BoxFuture<'a, Result<(), Error>>;
 
     /// Brings a session's commits into the user's repository.
     fn import<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<(), Error>>;

@@ -9,13 +9,13 @@ use crate::manifest::project::Project;
 use crate::plan::action::{Plan, SessionPlan, Step};
 use crate::render::desired::{Desired, container};
 use crate::render::facts::{CheckoutFacts, HostFacts, SessionFacts};
-use futures_util::StreamExt;
 use ground::Ground;
 use progress::{Progress, Report};
 use std::time::Duration;
+use tokio::sync::Semaphore;
 use volumes::Volumes;
 
-/// Sessions worked on at a time. Calls to create and start stop getting faster beyond 4 to 8 in flight
+/// Sessions worked on at a time, those not counted that wait for their agents. Calls to create and start stop getting faster beyond 4 to 8 in flight
 /// (Engine 20.10 on 2 cores); without a network a few more still help.
 const CONCURRENCY: usize = 8;
 
@@ -71,14 +71,23 @@ pub enum Error {
 /// Applies a plan. A failure of one session stops that session alone.
 pub async fn apply(context: &Context<'_>, plan: &Plan) -> Vec<Failure> {
     let volumes = Volumes::default();
-    let sessions = plan.sessions.iter().map(|session| walk(context, &volumes, session));
-    let outcomes: Vec<_> = futures_util::stream::iter(sessions).buffer_unordered(CONCURRENCY).collect().await;
+    let places = Semaphore::new(CONCURRENCY);
+    let sessions = plan.sessions.iter().map(|session| walk(context, &volumes, &places, session));
+    let outcomes = futures_util::future::join_all(sessions).await;
     outcomes.into_iter().filter_map(Result::err).collect()
 }
 
-async fn walk(context: &Context<'_>, volumes: &Volumes, session: &SessionPlan) -> Result<(), Failure> {
-    let mut made = Made::default();
+async fn walk(
+    context: &Context<'_>,
+    volumes: &Volumes,
+    places: &Semaphore,
+    session: &SessionPlan,
+) -> Result<(), Failure> {
+    let (mut made, mut place) = (Made::default(), None);
     for step in &session.steps {
+        if place.is_none() && *step != Step::AwaitIdle {
+            place = places.acquire().await.ok();
+        }
         (context.report)(Progress::doing(session, step));
         if let Err(source) = perform(context, volumes, session, step, &mut made).await {
             (context.report)(Progress::failed(session));
@@ -105,10 +114,13 @@ async fn perform(
 ) -> Result<(), Error> {
     let backend = context.backend;
     match step {
+        Step::AwaitIdle => context.ground.idle(session).await?,
+        Step::Serve => context.ground.serve(desired(context, session)?).await?,
         Step::Checkout => made.checkout = Some(context.ground.checkout(desired(context, session)?).await?),
         Step::Prepare => {
             let checkout = made.checkout.clone().ok_or(Error::OutOfOrder)?;
-            made.facts = Some(context.ground.prepare(desired(context, session)?, checkout).await?);
+            let desired = desired(context, session)?;
+            made.facts = Some(context.ground.prepare(desired, checkout, session.conversation).await?);
         }
         Step::Create(_) => {
             let facts = made.facts.as_ref().ok_or(Error::OutOfOrder)?;

@@ -20,6 +20,8 @@ impl Progress {
     /// A step has begun.
     pub fn doing(session: &SessionPlan, step: &Step) -> Self {
         let what = match step {
+            Step::AwaitIdle => "Waiting until idle",
+            Step::Serve => "Applying",
             Step::Checkout => "Checking out",
             Step::Prepare => "Preparing",
             Step::Create(_) => "Creating",
@@ -35,6 +37,8 @@ impl Progress {
     pub fn done(session: &SessionPlan) -> Self {
         let what = match session.effect {
             Effect::Create | Effect::Start => "Started",
+            Effect::Live => "Applied",
+            Effect::Restart => "Restarted",
             Effect::Recreate => "Recreated",
             Effect::Destroy => "Removed",
         };
@@ -50,6 +54,8 @@ impl Progress {
 /// What a step is, as a verb in a sentence.
 pub fn verb(step: &Step) -> &'static str {
     match step {
+        Step::AwaitIdle => "wait until the agent is idle",
+        Step::Serve => "apply what changed",
         Step::Checkout => "make the checkout",
         Step::Prepare => "prepare the session",
         Step::Create(_) => "create the container",

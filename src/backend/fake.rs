@@ -96,7 +96,7 @@ impl State {
 impl Backend for Fake {
     fn observe(&self) -> Answer<'_, Observed> {
         let observed = self.call("observe", "", |state| {
-            Ok(Observed { containers: state.containers.values().cloned().collect() })
+            Ok(Observed { containers: state.containers.values().cloned().collect(), ..Observed::default() })
         });
         async { observed }.boxed()
     }

@@ -25,8 +25,15 @@ pub enum Command {
     /// Remove the containers; checkouts, volumes and conversations stay
     Down(Down),
     /// Show what `up` would do, and why
+    ///
+    /// A line for each session: what is done, and behind each field that changed its effect: `live` holds at once,
+    /// `restart` starts the agent again in its container, `recreate` replaces the container; checkout, caches and
+    /// conversation stay. `keep` names what leaves the session alone, and how it is made to count. Values of
+    /// `environment` are not shown.
     Plan(Plan),
     /// Show the sessions
+    ///
+    /// PENDING names changes that are not done yet and what they wait for: an agent that is to be idle, or the next `up`.
     #[command(alias = "list", alias = "ls")]
     Ps(Ps),
     /// Show what sessions print
@@ -106,9 +113,20 @@ pub struct Up {
     /// How long `--wait` waits, such as `90s` or `2m`
     #[arg(long, default_value = "2m", value_name = "TIME", value_parser = duration)]
     pub wait_timeout: std::time::Duration,
-    /// Replace the containers though nothing changed
+    /// Replace the containers though nothing changed; an agent that works is waited for
     #[arg(long)]
     pub recreate: bool,
+    /// Begin a new conversation of the named sessions, with the prompt as it is now; the old one's transcript is kept
+    #[arg(long, requires = "sessions")]
+    pub renew: bool,
+    /// Do not wait for agents that work: what restarts or recreates ends their turn in the middle
+    #[arg(long)]
+    pub now: bool,
+    /// How long a restart or a recreation waits for an agent that works, such as `90s` or `1h`
+    ///
+    /// Then `up` exits with 4 and has left that session alone. `ps` shows what is waited for.
+    #[arg(long, default_value = "10m", value_name = "TIME", value_parser = duration, conflicts_with = "now")]
+    pub idle_timeout: std::time::Duration,
     /// Agree to what the manifest takes from the host
     #[arg(short, long)]
     pub yes: bool,

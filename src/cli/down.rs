@@ -15,6 +15,7 @@ use crate::plan::volumes::removable;
 use crate::worktree;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// `clauderon down`.
 pub async fn run(file: &[PathBuf], args: &Down) -> Result<Code, Error> {
@@ -26,7 +27,7 @@ pub async fn run(file: &[PathBuf], args: &Down) -> Result<Code, Error> {
     let report = |news| display.show(news);
     let host = host::identity(&engine.home);
     let images = BTreeMap::new();
-    let ground = Local::new(&project, &host, &engine.docker, &images);
+    let ground = Local::new(&project, &host, &engine.docker, &images, Duration::ZERO);
     let context = Context {
         backend: &engine.docker,
         ground: &ground,

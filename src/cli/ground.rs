@@ -1,7 +1,8 @@
 //! The real ground under a plan: checkouts, files, the daemon.
 
+use super::authorities::{authorities, rules, tunnelled};
 use super::remedy::{checkout_error, daemon_error, file_error};
-use super::{images, output, remembered, sources};
+use super::{idle, images, kept, output, remembered, sources};
 use crate::apply::ground::Ground;
 use crate::backend::docker::Docker;
 use crate::credential::lending::lendings;
@@ -12,10 +13,10 @@ use crate::error::Error;
 use crate::fs;
 use crate::home::Home;
 use crate::hooks::token;
-use crate::manifest::project::{AgentKind, HostAccess, Project, Session};
+use crate::manifest::project::{AgentKind, Project, Session};
+use crate::plan::action::SessionPlan;
 use crate::proxy::ca;
 use crate::proxy::program::LINK;
-use crate::proxy::rules::Rules;
 use crate::render::desired::Desired;
 use crate::render::facts::{CheckoutFacts, GitIdentity, HostFacts, ImageFacts, SessionFacts};
 use crate::render::{files, mounts};
@@ -24,6 +25,7 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 use tokio::sync::Mutex;
 
 /// The ground of one run.
@@ -32,6 +34,8 @@ pub struct Local<'a> {
     host: &'a HostFacts,
     docker: &'a Docker,
     images: &'a BTreeMap<String, ImageFacts>,
+    /// How long an agent that works is waited for.
+    patience: Duration,
     /// One probe at a time: several sessions of one image wait for the first.
     probing: Mutex<()>,
 }
@@ -43,8 +47,9 @@ impl<'a> Local<'a> {
         host: &'a HostFacts,
         docker: &'a Docker,
         images: &'a BTreeMap<String, ImageFacts>,
+        patience: Duration,
     ) -> Self {
-        Self { project, host, docker, images, probing: Mutex::new(()) }
+        Self { project, host, docker, images, patience, probing: Mutex::new(()) }
     }
 }
 
@@ -87,15 +92,18 @@ pub fn records(home: &Home) -> Result<Vec<Record>, Error> {
 impl Local<'_> {
     /// Has every desired session that has a record served, with its record as the manifest has it now. A daemon that
     /// runs serves every record that was active when it read it: it is asked for the changed ones alone.
-    pub async fn serve(&self, desired: &[Desired]) -> Result<(), Error> {
+    pub async fn serve_all(&self, desired: &[Desired]) -> Result<(), Error> {
         let mut changed = Vec::new();
         for desired in desired {
             if let Some(before) = record::read(&self.host.home, &desired.id).map_err(file_error)? {
                 let rules = rules(&desired.session);
                 let authorities = authorities(&desired.session)?;
                 let credentials = lendings(&desired.session, &self.host.found(&desired.session.name));
-                let after = Record { rules, authorities, credentials, active: true, ..before.clone() };
+                let fields = kept::live(&before, desired);
+                let after =
+                    Record { rules, authorities, credentials, fields, active: true, ..before.clone() };
                 if before != after {
+                    self.trust(desired)?;
                     record::write(&self.host.home, &after).map_err(file_error)?;
                     changed.push(desired.id.clone());
                 }
@@ -108,7 +116,30 @@ impl Local<'_> {
         daemon.watch(&changed).await.map_err(daemon_error)
     }
 
-    fn record(&self, desired: &Desired, checkout: &CheckoutFacts) -> Result<Record, Error> {
+    /// The bundle of certificates that the container trusts, where it has been given one.
+    fn trust(&self, desired: &Desired) -> Result<(), Error> {
+        let path = self.host.home.session(&desired.id).ca_bundle();
+        if !fs::exists(&path) {
+            return Ok(());
+        }
+        let bundle = files::bundle(self.host, &self.trusted(&desired.session)?);
+        fs::replace(&path, bundle.as_bytes(), 0o644).map_err(file_error)
+    }
+
+    /// The authorities that the container believes beside the system's.
+    fn trusted(&self, session: &Session) -> Result<Vec<String>, Error> {
+        let own = ca::load(&self.host.home, time::OffsetDateTime::now_utc())
+            .map_err(|error| Error::failed(error.to_string()).because(error))?;
+        Ok([vec![own.certificate().to_owned()], tunnelled(session)?].concat())
+    }
+
+    fn record(
+        &self,
+        desired: &Desired,
+        checkout: &CheckoutFacts,
+        conversation: u32,
+    ) -> Result<Record, Error> {
+        let before = record::read(&self.host.home, &desired.id).map_err(file_error)?;
         let repository = desired.session.repository.as_ref();
         Ok(Record {
             id: desired.id.clone(),
@@ -123,6 +154,8 @@ impl Local<'_> {
             rules: rules(&desired.session),
             authorities: authorities(&desired.session)?,
             credentials: lendings(&desired.session, &self.host.found(&desired.session.name)),
+            fields: kept::after(&self.host.home, before.as_ref(), desired, checkout.fresh, conversation),
+            conversation,
             active: true,
         })
     }
@@ -147,7 +180,12 @@ impl Local<'_> {
         fs::replace(&link, LINK, 0o755).map_err(file_error)
     }
 
-    async fn session_facts(&self, desired: &Desired, checkout: CheckoutFacts) -> Result<SessionFacts, Error> {
+    async fn session_facts(
+        &self,
+        desired: &Desired,
+        checkout: CheckoutFacts,
+        conversation: u32,
+    ) -> Result<SessionFacts, Error> {
         let image = self.images.get(&desired.image).cloned().unwrap_or_default();
         images::require_architecture(&image)?;
         let probe = {
@@ -159,55 +197,10 @@ impl Local<'_> {
         images::require(&image.reference, &probe, crate::agent::program(desired.session.agent.kind))?;
         let token =
             token::load(&self.host.home.session(&desired.id).path().join("token")).map_err(file_error)?;
-        let authority = ca::load(&self.host.home, time::OffsetDateTime::now_utc())
-            .map_err(|error| Error::failed(error.to_string()).because(error))?;
-        let tunnels = tunnelled(&desired.session)?;
-        let authorities = [vec![authority.certificate().to_owned()], tunnels].concat();
+        let authorities = self.trusted(&desired.session)?;
         let identity = identity(&desired.session);
-        Ok(SessionFacts { identity, image, probe, checkout, token, authorities })
+        Ok(SessionFacts { identity, image, probe, checkout, conversation, token, authorities })
     }
-}
-
-/// What the session may do where.
-fn rules(session: &Session) -> Rules {
-    let models = crate::agent::models(session.agent.kind).iter().map(|name| (*name).to_owned());
-    Rules { access: session.access, hosts: session.hosts.clone(), models: models.collect() }
-}
-
-/// The certificates of hosts whose bytes nobody looks at: of these the container judges itself.
-fn tunnelled(session: &Session) -> Result<Vec<String>, Error> {
-    let is_tunnel = |name: &String| {
-        let rules = session.hosts.get(name).map(|host| host.rules.as_slice()).unwrap_or_default();
-        rules.iter().any(|rule| rule.access == HostAccess::Tunnel)
-    };
-    let all = authorities(session)?;
-    Ok(all.into_iter().filter(|(name, _)| is_tunnel(name)).map(|(_, text)| text).collect())
-}
-
-/// The certificates of each `ca` that the manifest names, by host: the proxy believes them, the container knows none
-/// but those of tunnels.
-fn authorities(session: &Session) -> Result<BTreeMap<String, String>, Error> {
-    let mut authorities = BTreeMap::new();
-    for (name, host) in &session.hosts {
-        let Some(ca) = &host.ca else { continue };
-        let text = certificates(&fs::read_to_string(ca).map_err(file_error)?);
-        if text.is_empty() {
-            return Err(Error::failed(format!("`{}` holds no certificate", ca.display()))
-                .hint("`ca` names a PEM file: `-----BEGIN CERTIFICATE-----` and what follows"));
-        }
-        authorities.insert(name.clone(), text);
-    }
-    Ok(authorities)
-}
-
-/// The certificates of a PEM file and nothing else of it: a key beside them, or any other file, stays outside.
-fn certificates(text: &str) -> String {
-    const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
-    const END: &str = "-----END CERTIFICATE-----";
-    let blocks = text.split(BEGIN).skip(1).filter_map(|rest| rest.split_once(END));
-    let base64 =
-        |block: &str| block.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+/=\r\n".contains(&byte));
-    blocks.filter(|(block, _)| base64(block)).map(|(block, _)| format!("{BEGIN}{block}{END}\n")).collect()
 }
 
 /// Who commits: the repository's config, which holds the user's and the system's too.
@@ -227,10 +220,11 @@ fn make_checkout(home: &Home, desired: &Desired) -> Result<CheckoutFacts, Error>
     fs::create_private_dir(session_home.path()).map_err(file_error)?;
     let directory: PathBuf = session_home.checkout();
     let session = &desired.session;
+    let fresh = !fs::exists(&directory);
     let facts = match &session.repository {
         None => {
             fs::create_private_dir(&directory).map_err(file_error)?;
-            CheckoutFacts { directory, ..CheckoutFacts::default() }
+            CheckoutFacts { fresh, directory, ..CheckoutFacts::default() }
         }
         Some(repository) => {
             let spec = worktree::create::CheckoutSpec {
@@ -244,6 +238,7 @@ fn make_checkout(home: &Home, desired: &Desired) -> Result<CheckoutFacts, Error>
             };
             let made = worktree::create::create(&spec).map_err(|error| checkout_error(&error))?;
             CheckoutFacts {
+                fresh,
                 directory: made.directory,
                 borrowed: made.borrowed,
                 pinned: made.pinned,
@@ -275,11 +270,12 @@ impl Ground for Local<'_> {
         &'a self,
         desired: &'a Desired,
         checkout: CheckoutFacts,
+        conversation: u32,
     ) -> BoxFuture<'a, Result<SessionFacts, Error>> {
         async move {
             sources::still(&desired.session)?;
-            let record = self.record(desired, &checkout)?;
-            let facts = self.session_facts(desired, checkout).await?;
+            let record = self.record(desired, &checkout, conversation)?;
+            let facts = self.session_facts(desired, checkout, conversation).await?;
             self.write(desired, &facts)?;
             record::write(&self.host.home, &record).map_err(file_error)?;
             let ids = [desired.id.clone()];
@@ -287,6 +283,14 @@ impl Ground for Local<'_> {
             Ok(facts)
         }
         .boxed()
+    }
+
+    fn idle<'a>(&'a self, session: &'a SessionPlan) -> BoxFuture<'a, Result<(), Error>> {
+        idle::idle(&self.host.home, self.docker, session, self.patience).boxed()
+    }
+
+    fn serve<'a>(&'a self, desired: &'a Desired) -> BoxFuture<'a, Result<(), Error>> {
+        self.serve_all(std::slice::from_ref(desired)).boxed()
     }
 
     fn import<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<(), Error>> {

@@ -4,6 +4,7 @@ mod address;
 pub mod args;
 mod attach;
 mod audit;
+mod authorities;
 pub mod complete;
 mod config;
 mod consent;
@@ -16,12 +17,16 @@ mod exec;
 mod follow;
 mod ground;
 mod host;
+mod idle;
 mod images;
 mod init;
+mod kept;
 mod lend;
 mod logs;
 mod loss;
 mod output;
+mod pending;
+mod plan;
 mod progress;
 mod ps;
 mod pull;
@@ -59,7 +64,7 @@ async fn dispatch(arguments: Arguments) -> Result<Code, crate::error::Error> {
     let file = arguments.file.as_slice();
     match arguments.command {
         Command::Up(args) => up::run(file, &args).await,
-        Command::Plan(args) => up::plan(file, &args).await,
+        Command::Plan(args) => plan::run(file, &args).await,
         Command::Down(args) => down::run(file, &args).await,
         Command::Ps(args) => ps::run(file, &args).await,
         Command::Logs(args) => logs::run(file, &args).await,

@@ -2,7 +2,7 @@
 
 use super::args::{Format, Ps};
 use super::status::{Status, count_denied, statuses};
-use super::{Code, context, ground, output};
+use super::{Code, context, ground, output, pending};
 use crate::error::Error;
 use std::path::PathBuf;
 
@@ -39,6 +39,7 @@ pub async fn run(file: &[PathBuf], args: &Ps) -> Result<Code, Error> {
     }
     let mut statuses = statuses(&engine, &sessions, ground::records(&engine.home)?)?;
     count_denied(&engine, &mut statuses).await;
+    pending::fill(project.as_ref(), &engine, &mut statuses).await;
     match args.format {
         Format::Json => {
             let list: Vec<_> = statuses.iter().map(Status::json).collect();
@@ -51,6 +52,12 @@ pub async fn run(file: &[PathBuf], args: &Ps) -> Result<Code, Error> {
                 head.push("DENIED");
                 for (row, status) in rows.iter_mut().zip(&statuses) {
                     row.push(status.denied.unwrap_or(0).to_string());
+                }
+            }
+            if statuses.iter().any(|status| !status.pending.is_empty()) {
+                head.push("PENDING");
+                for (row, status) in rows.iter_mut().zip(&statuses) {
+                    row.push(pending::text(&status.pending));
                 }
             }
             output::data(&output::table(&head, &rows));

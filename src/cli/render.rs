@@ -2,9 +2,10 @@
 //! only an engine can tell of an image is what it told when `up` last made a container from it.
 
 use super::args::{Render, RenderFormat};
-use super::remedy::checkout_error;
+use super::remedy::{checkout_error, file_error};
 use super::{Code, context, ground, host, images, lend, output, remembered};
 use crate::backend::docker::line::line;
+use crate::daemon::record;
 use crate::error::Error;
 use crate::fs;
 use crate::manifest::project::{Image, Project, PullPolicy, Session};
@@ -110,6 +111,7 @@ impl<'a> Known<'a> {
             probe,
             image,
             checkout: self.checkout(session, &desired.id)?,
+            conversation: self.conversation(&desired.id)?,
             // Neither is part of a container: they are in files that it is shown.
             token: String::new(),
             authorities: Vec::new(),
@@ -119,6 +121,12 @@ impl<'a> Known<'a> {
         let pull =
             if matches!(session.image, Image::Build(_)) { PullPolicy::Never } else { session.pull_policy };
         Ok(Rendered { session: &session.name, id: desired.id, container, pull })
+    }
+
+    /// The conversation that the session has, or will have.
+    fn conversation(&self, id: &str) -> Result<u32, Error> {
+        let record = record::read(&self.host.home, id).map_err(file_error)?;
+        Ok(record.map_or(1, |record| record.conversation.max(1)))
     }
 
     fn checkout(&self, session: &Session, id: &str) -> Result<CheckoutFacts, Error> {
@@ -131,6 +139,7 @@ impl<'a> Known<'a> {
         let found = foresee(&directory, borrowed, id, &repository.branch);
         let found = found.map_err(|error| checkout_error(&error))?;
         Ok(CheckoutFacts {
+            fresh: false,
             directory: found.directory,
             borrowed: found.borrowed,
             pinned: found.pinned,

@@ -1,13 +1,14 @@
 //! What is known of a session: its container, its events, its record, joined.
 
 use super::context::Engine;
-use super::remedy::engine_error;
+use super::remedy::{engine_error, file_error};
 use crate::daemon::client::Client;
 use crate::daemon::denied::kept;
-use crate::daemon::record::Record;
+use crate::daemon::record::{self, Record};
 use crate::error::Error;
+use crate::home::Home;
 use crate::hooks::activity::{Activity, Told, activity};
-use crate::plan::observed::{Container, ContainerState};
+use crate::plan::observed::{Container, ContainerState, Known};
 use crate::render::identity::conversation_id;
 use crate::store::{Event, Reader};
 use serde_json::{Value, json};
@@ -31,6 +32,8 @@ pub struct Status {
     pub told: Told,
     /// How many of its requests were refused, where there is a record.
     pub denied: Option<u64>,
+    /// Changes of the manifest that are not done yet.
+    pub pending: Vec<Value>,
 }
 
 impl Status {
@@ -56,6 +59,13 @@ impl Status {
         }
     }
 
+    /// Which conversation it has.
+    fn conversation(&self) -> u32 {
+        let told = self.container.as_ref().map_or("", |container| container.label("conversation"));
+        let kept = self.record.as_ref().map_or(0, |record| record.conversation);
+        kept.max(told.parse().unwrap_or(0))
+    }
+
     /// The JSON of the contract.
     pub fn json(&self) -> Value {
         let label = |name: &str| self.container.as_ref().map(|container| container.label(name).to_owned());
@@ -76,12 +86,12 @@ impl Status {
             "activity": self.told.activity.word(),
             "activity_since": self.told.since,
             "waiting_for": self.told.waiting_for,
-            "pending": [],
+            "pending": self.pending,
             "container": self.container.as_ref().map(|container| &container.name),
             "image": self.container.as_ref().map(|container| &container.image),
             "branch": record.and_then(|record| record.branch.clone()),
             "checkout": record.and_then(|record| record.checkout.as_ref()).map(|path| path.display().to_string()),
-            "conversation": conversation_id(&self.id),
+            "conversation": conversation_id(&self.id, self.conversation()),
             "ports": [],
             "usage": Value::Null,
             "denied": self.denied,
@@ -108,6 +118,7 @@ pub fn statuses(
             told: told(events.get(id).map_or(&[], Vec::as_slice), running, container.is_some()),
             record,
             container,
+            pending: Vec::new(),
             session: session.clone(),
             project: project.clone(),
             root: root.clone(),
@@ -136,15 +147,40 @@ fn told(events: &[Event], running: bool, present: bool) -> Told {
     activity(events, running)
 }
 
+/// What a plan must know of these sessions beside their containers.
+pub fn known(engine: &Engine, ids: &[String]) -> Result<BTreeMap<String, Known>, Error> {
+    let events = latest(engine, ids)?;
+    let mut all = BTreeMap::new();
+    for id in ids {
+        let record = record::read(&engine.home, id).map_err(file_error)?;
+        let (kept, conversation) =
+            record.map(|record| (record.fields, record.conversation)).unwrap_or_default();
+        let running = engine.observed.session(id).is_some_and(Container::runs);
+        let told = activity(events.get(id).map_or(&[], Vec::as_slice), running);
+        let working = told.activity == Activity::Working;
+        all.insert(id.clone(), Known { working, kept, conversation });
+    }
+    Ok(all)
+}
+
 /// The newest events of each session, oldest first.
 pub fn latest(engine: &Engine, ids: &[String]) -> Result<BTreeMap<String, Vec<Event>>, Error> {
-    let Some(reader) = reader(engine)? else { return Ok(BTreeMap::new()) };
+    reader(engine)?.map_or_else(|| Ok(BTreeMap::new()), |reader| newest(&reader, ids))
+}
+
+/// The same from a store that is open.
+pub fn newest(reader: &Reader, ids: &[String]) -> Result<BTreeMap<String, Vec<Event>>, Error> {
     reader.latest(ids, 50).map_err(|error| Error::failed("could not read the events").because(error))
 }
 
 /// The store, where there is one yet.
 pub fn reader(engine: &Engine) -> Result<Option<Reader>, Error> {
-    let opened = Reader::open(&engine.home.database());
+    reader_of(&engine.home)
+}
+
+/// The store of a home, where there is one yet.
+pub fn reader_of(home: &Home) -> Result<Option<Reader>, Error> {
+    let opened = Reader::open(&home.database());
     opened.map_err(|error| Error::failed("could not open the events").because(error))
 }
 

@@ -1,29 +1,44 @@
-//! `up` and `plan`: read, resolve, render, observe, plan, apply.
+//! `up`: read, resolve, render, observe, plan, apply.
 
-use super::args::{Format, Plan as PlanArgs, Up};
+use super::args::{Format, Up};
 use super::context::{self, Engine};
 use super::ground::Local;
 use super::{
-    Code, address, consent, follow, host, images, lend, output, progress, remedy, sources, status, wait,
+    Code, address, consent, follow, host, images, lend, output, plan, progress, remedy, sources, status, wait,
 };
+use crate::apply::progress::Report;
 use crate::apply::{Context, Failure, apply};
 use crate::error::{Error, Kind};
 use crate::manifest::project::Project;
 use crate::plan::action::Plan;
-use crate::plan::images::{Fetch, fetches};
+use crate::plan::images::fetches;
+use crate::plan::observed::Observed;
 use crate::plan::up::{Options, up};
 use crate::render::desired::{Desired, desired};
-use crate::render::facts::HostFacts;
+use crate::render::facts::{HostFacts, ImageFacts};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Everything that a plan was made from.
-struct Planned {
+pub struct Planned {
     project: Project,
     engine: Engine,
+    looked: Looked,
+}
+
+struct Looked {
     desired: Vec<Desired>,
     plan: Plan,
     found: lend::Founds,
-    images: std::collections::BTreeMap<String, crate::render::facts::ImageFacts>,
+    images: BTreeMap<String, ImageFacts>,
+}
+
+impl Planned {
+    /// The plan.
+    pub fn plan(&self) -> &Plan {
+        &self.looked.plan
+    }
 }
 
 /// `clauderon up`.
@@ -37,40 +52,39 @@ pub async fn run(file: &[PathBuf], args: &Up) -> Result<Code, Error> {
     }
     let display = progress::Display::new();
     let report = |news| display.show(news);
-    let fetch: Option<&crate::apply::progress::Report> = if args.dry_run { None } else { Some(&report) };
-    let planned = planned(&project, &args.sessions, args.recreate, fetch).await?;
+    let options = Options { recreate: args.recreate, renew: args.renew, now: args.now };
+    let fetch: Option<&Report> = if args.dry_run { None } else { Some(&report) };
+    let planned = planned(&project, &Asked { names: &args.sessions, options, fetch }).await?;
     if args.dry_run {
-        print_plan(&planned.plan, Format::Text);
+        plan::print(planned.plan(), Format::Text);
         return Ok(0);
     }
-    for note in &planned.plan.notes {
-        output::say(&format!("note: {note}"));
-    }
+    plan::say(planned.plan());
     let mark = newest(&planned.engine)?;
-    let host = HostFacts { found: planned.found.clone(), ..host::facts(&planned.engine.home) };
-    let ground = Local::new(&planned.project, &host, &planned.engine.docker, &planned.images);
-    ground.serve(&planned.desired).await?;
-    lend::hand(&planned.engine.home, &planned.desired, &planned.found).await?;
-    if planned.plan.is_empty() {
-        output::say(&format!("{}: {} up to date", project.name, count(planned.desired.len())));
-    } else {
-        let context = Context {
-            backend: &planned.engine.docker,
-            ground: &ground,
-            project: &planned.project,
-            desired: &planned.desired,
-            host: &host,
-            report: &report,
-        };
-        fail(apply(&context, &planned.plan).await)?;
-    }
+    carry_out(&planned, args.idle_timeout, &report).await?;
+    let (engine, desired) = (&planned.engine, &planned.looked.desired);
     if args.wait {
-        wait::started(&planned.engine, &planned.desired, &planned.plan, mark, args.wait_timeout).await?;
+        wait::started(engine, desired, planned.plan(), mark, args.wait_timeout).await?;
     }
     if args.detach || args.wait {
         return Ok(0);
     }
-    follow::follow(&planned.engine, &planned.desired).await
+    follow::follow(engine, desired).await
+}
+
+/// Does what is planned. What is live holds before anything is waited for.
+async fn carry_out(planned: &Planned, patience: Duration, report: &Report<'_>) -> Result<(), Error> {
+    let Planned { project, engine, looked: Looked { desired, plan, found, images } } = planned;
+    let host = HostFacts { found: found.clone(), ..host::facts(&engine.home) };
+    let ground = Local::new(project, &host, &engine.docker, images, patience);
+    ground.serve_all(desired).await?;
+    lend::hand(&engine.home, desired, found).await?;
+    if plan.is_empty() {
+        output::say(&format!("{}: {} up to date", project.name, count(desired.len())));
+        return Ok(());
+    }
+    let context = Context { backend: &engine.docker, ground: &ground, project, desired, host: &host, report };
+    fail(apply(&context, plan).await)
 }
 
 /// The number of the newest event.
@@ -81,23 +95,34 @@ fn newest(engine: &Engine) -> Result<i64, Error> {
     status::reader(engine)?.map_or(Ok(0), read)
 }
 
-/// `clauderon plan`.
-pub async fn plan(file: &[PathBuf], args: &PlanArgs) -> Result<Code, Error> {
-    let project = context::project(file)?;
-    let planned = planned(&project, &args.sessions, false, None).await?;
-    print_plan(&planned.plan, args.format);
-    Ok(if args.exit_code && !planned.plan.is_empty() { 5 } else { 0 })
+/// What a plan is made with.
+pub struct Asked<'a> {
+    /// The sessions, or all.
+    pub names: &'a [String],
+    /// What was asked for beside the manifest.
+    pub options: Options,
+    /// Who is told of images that are got; without, none is.
+    pub fetch: Option<&'a Report<'a>>,
 }
 
-async fn planned(
-    project: &Project,
-    names: &[String],
-    recreate: bool,
-    fetch: Option<&crate::apply::progress::Report<'_>>,
-) -> Result<Planned, Error> {
-    let sessions = context::chosen(project, names)?;
+/// What the next `up` would do, for a look alone.
+pub async fn changes(project: &Project, engine: &Engine) -> Result<Plan, Error> {
+    let asked = Asked { names: &[], options: Options::default(), fetch: None };
+    Ok(look(project, engine, &asked).await?.plan)
+}
+
+/// Looks at everything and plans.
+pub async fn planned(project: &Project, asked: &Asked<'_>) -> Result<Planned, Error> {
+    // A wrong name is told before the engine is asked.
+    context::chosen(project, asked.names)?;
     let engine = context::engine().await?;
-    let images = images::resolve(&engine.docker, project, &sessions, fetch).await?;
+    let looked = look(project, &engine, asked).await?;
+    Ok(Planned { project: project.clone(), engine, looked })
+}
+
+async fn look(project: &Project, engine: &Engine, asked: &Asked<'_>) -> Result<Looked, Error> {
+    let sessions = context::chosen(project, asked.names)?;
+    let images = images::resolve(&engine.docker, project, &sessions, asked.fetch).await?;
     let found = lend::found(&engine.home, project, &sessions);
     let host = HostFacts { found: found.clone(), ..host::identity(&engine.home) };
     let desired: Vec<Desired> = sessions
@@ -108,16 +133,18 @@ async fn planned(
             desired(project, session, &host, (&reference, id))
         })
         .collect();
-    let mut plan = up(&desired, &engine.observed, Options { recreate }).map_err(|refusal| {
+    let ids: Vec<String> = desired.iter().map(|desired| desired.id.clone()).collect();
+    let observed = Observed { known: status::known(engine, &ids)?, ..engine.observed.clone() };
+    let mut plan = up(&desired, &observed, asked.options).map_err(|refusal| {
         Error::new(Kind::Refused, refusal.to_string())
             .hint("take it down there, or give this project another `name:`")
     })?;
-    if fetch.is_none() {
+    if asked.fetch.is_none() {
         let (fetches, notes) = fetches(&desired, |reference| images.contains_key(reference));
         plan.images = fetches;
         plan.notes.extend(notes);
     }
-    Ok(Planned { project: project.clone(), engine, desired, plan, images, found })
+    Ok(Looked { desired, plan, found, images })
 }
 
 /// One sentence for all that failed; the first cause in full.
@@ -138,45 +165,7 @@ pub fn fail(failures: Vec<Failure>) -> Result<(), Error> {
     Err(error.because(cause))
 }
 
-fn print_plan(plan: &Plan, format: Format) {
-    match format {
-        Format::Json => {
-            let images = plan.images.iter().flat_map(image_actions);
-            let actions: Vec<_> = images.chain(plan.sessions.iter().flat_map(actions)).collect();
-            let mut summary = format!("{} to change", count(plan.sessions.len()));
-            if !plan.images.is_empty() {
-                summary.push_str(&format!(", images to get: {}", plan.images.len()));
-            }
-            output::data(&format!("{:#}\n", serde_json::json!({ "actions": actions, "summary": summary })));
-        }
-        Format::Text if !plan.is_empty() => output::data(&plan.to_string()),
-        Format::Text if plan.images.is_empty() => output::data(&format!("{plan}nothing to do\n")),
-        Format::Text => output::data(&format!("{plan}nothing else to do, unless the image has changed\n")),
-    }
-}
-
-/// The actions for an image: one a session.
-fn image_actions(fetch: &Fetch) -> Vec<serde_json::Value> {
-    let one = |session| {
-        serde_json::json!({
-            "op": fetch.op, "session": session, "target": fetch.reference,
-            "reason": { "field": fetch.reason, "old": null, "new": null }, "effect": "create",
-        })
-    };
-    fetch.sessions.iter().map(one).collect()
-}
-
-/// The actions of a session as the JSON of `plan`: one a reason.
-fn actions(session: &crate::plan::action::SessionPlan) -> Vec<serde_json::Value> {
-    let one = |reason| {
-        serde_json::json!({
-            "op": session.effect, "session": session.session, "target": session.id,
-            "reason": reason, "effect": session.effect,
-        })
-    };
-    session.reasons.iter().map(one).collect()
-}
-
-fn count(sessions: usize) -> String {
+/// A number of sessions, in words.
+pub fn count(sessions: usize) -> String {
     if sessions == 1 { "1 session".to_owned() } else { format!("{sessions} sessions") }
 }

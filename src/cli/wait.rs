@@ -8,7 +8,7 @@ use crate::backend::Backend;
 use crate::error::{Error, Kind};
 use crate::hooks::activity::Activity;
 use crate::manifest::project::AgentKind;
-use crate::plan::action::Plan;
+use crate::plan::action::{Plan, SessionPlan, Step};
 use crate::plan::observed::ContainerState;
 use crate::render::desired::Desired;
 use crate::store::Event;
@@ -64,6 +64,8 @@ pub async fn started(
     timeout: Duration,
 ) -> Result<(), Error> {
     let deadline = Instant::now() + timeout;
+    let starts = |session: &&SessionPlan| session.steps.iter().any(|step| matches!(step, Step::Start(_)));
+    let started: Vec<&str> = plan.sessions.iter().filter(starts).map(|session| session.id.as_str()).collect();
     let mut open: Vec<&Desired> = desired.iter().collect();
     loop {
         let observed = engine.docker.observe().await.map_err(engine_error)?;
@@ -73,7 +75,7 @@ pub async fn started(
         for desired in open {
             let container = observed.session(&desired.id);
             let since = container.map_or(0, |container| container.created);
-            let started_now = plan.sessions.iter().any(|session| session.id == desired.id);
+            let started_now = started.contains(&desired.id.as_str());
             let counts = |event: &Event| {
                 event.kind == "SessionStart"
                     && if started_now { event.seq > mark } else { event.seconds() >= since }

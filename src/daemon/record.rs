@@ -7,6 +7,7 @@ use crate::home::Home;
 use crate::manifest::project::Host;
 use crate::proxy::policy::{self, Policy};
 use crate::proxy::rules::Rules;
+use crate::render::fields::Fields;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -42,6 +43,12 @@ pub struct Record {
     /// `credentials`: what is lent, without any value.
     #[serde(default)]
     pub credentials: Vec<Lending>,
+    /// The fields that are no part of a container, as they hold; empty where an older release wrote the record.
+    #[serde(default)]
+    pub fields: Fields,
+    /// Which conversation the session has, counted from 1; 0 where an older release wrote the record.
+    #[serde(default)]
+    pub conversation: u32,
     /// Whether there is a container, so that the daemon serves its socket.
     pub active: bool,
 }
@@ -56,10 +63,10 @@ impl Record {
         Policy { hosts: self.rules.hosts.iter().map(host).collect() }
     }
 
-    /// Whether another record says the same of everything but the rules and what is lent.
+    /// Whether another record says the same of everything but the rules, what is lent, and what a plan alone looks at.
     pub fn differs_in_rules_alone(&self, other: &Self) -> bool {
-        let Self { rules, authorities, credentials, .. } = self.clone();
-        Self { rules, authorities, credentials, ..other.clone() } == *self
+        let Self { rules, authorities, credentials, fields, conversation, .. } = self.clone();
+        Self { rules, authorities, credentials, fields, conversation, ..other.clone() } == *self
     }
 }
 

@@ -8,6 +8,7 @@ use jsonschema::{ValidationError, Validator};
 use serde_json::{Map, Value};
 
 use super::diagnostic::quoted;
+use super::effect;
 use super::expected::Expected;
 use super::finding::{Finding, Wrong};
 use super::hint;
@@ -163,6 +164,7 @@ fn words(error: &ValidationError<'_>) -> Wrong {
             let key = property.as_str().unwrap_or_default();
             let wrong = Wrong::new(format!("the key `{key}` is missing"));
             let what = parent_schema(error).and_then(|node| node["properties"][key]["description"].as_str());
+            let what = what.map(effect::without);
             what.map_or(wrong.clone(), |what| wrong.help(format!("`{key}`: {what}")))
         }
         ValidationErrorKind::Minimum { limit } => {

@@ -7,6 +7,7 @@ pub mod collide;
 pub mod credentials;
 pub mod diagnostic;
 pub mod dotenv;
+pub mod effect;
 mod expected;
 pub mod finding;
 pub mod form;

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use serde_json::{Map, Value};
 
+use super::effect::{self, Effect};
 use super::schema::shape;
 
 const INTRODUCTION: &str = "# The manifest\n\n\
@@ -27,6 +28,7 @@ pub fn reference() -> String {
     let mut text = INTRODUCTION.to_owned();
     text.push_str(schema["description"].as_str().unwrap_or_default());
     text.push_str(RULES);
+    effects(&mut text);
     for (key, value) in schema["properties"].as_object().into_iter().flatten() {
         section(&mut text, &schema, key, value);
     }
@@ -34,6 +36,48 @@ pub fn reference() -> String {
     text.push('\n');
     text
 }
+
+/// What changes do, from the table that the plan goes by.
+fn effects(text: &mut String) {
+    text.push_str(EFFECTS);
+    for (effect, what) in [
+        (Effect::Live, "It holds at once; the agent is not disturbed."),
+        (
+            Effect::Restart,
+            "The agent is started again in the same container and goes on with its conversation.",
+        ),
+        (Effect::Recreate, "The container is replaced: same checkout, same caches, same conversation."),
+        (
+            Effect::NewConversation,
+            "What runs is left alone; `clauderon up --renew SESSION` begins a new conversation. A batch session is \
+             given its prompt whenever it is started.",
+        ),
+        (
+            Effect::NewCheckout,
+            "What is there is left alone; it counts when the checkout is made, after `clauderon down --checkouts`.",
+        ),
+    ] {
+        let keys = effect::DECLARED.iter().filter(|(key, its)| *its == effect && !STRUCTURE.contains(key));
+        let keys: Vec<String> = keys.map(|(key, _)| format!("`{key}`")).collect();
+        let _ = writeln!(text, "| {effect} | {what} | {} |", keys.join(", "));
+    }
+    text.push_str(WAITING);
+}
+
+/// Keys that are no setting of a session.
+const STRUCTURE: [&str; 2] = ["name", "sessions"];
+
+const EFFECTS: &str = "## What a change does\n\n\
+    Each key has one effect on a session that is there already. `clauderon plan` and `up` name it behind each change; \
+    of several, the strongest is done. Values of `environment` are not shown, and neither is what looks like a \
+    credential.\n\n\
+    | effect | what is done | keys |\n| --- | --- | --- |\n";
+
+const WAITING: &str = "\nWhile an agent works, a restart and a recreation wait until it is idle: 10 minutes at most, \
+    or as long as `--idle-timeout` says; then `up` says so, exits with 4 and has left the session alone. `--now` does \
+    not wait. `clauderon ps` shows what is waited for. An image that has other content under its reference recreates \
+    too. What a container was made from is kept in its labels as fields and a versioned hash, and only what both \
+    versions know is compared: a new release recreates nothing for its own sake.\n\n";
 
 fn section(text: &mut String, schema: &Value, key: &str, value: &Value) {
     let _ = writeln!(text, "## `{key}`\n\n{}\n", string(value, "description"));
@@ -46,21 +90,11 @@ fn section(text: &mut String, schema: &Value, key: &str, value: &Value) {
         return;
     }
     for (name, properties) in definitions(schema, value) {
-        table(text, schema, &below(key, &name), &properties);
+        table(text, schema, &name, &properties);
     }
 }
 
-/// The keys of the maps inside: `*` stands for a name of the user's.
-fn below(key: &str, definition: &str) -> String {
-    match definition {
-        "Cache" => format!("{key}.*"),
-        "Host" => format!("{key}.hosts.*"),
-        "Volume" => format!("{key}[]"),
-        _ => key.to_owned(),
-    }
-}
-
-fn table(text: &mut String, schema: &Value, prefix: &str, properties: &Map<String, Value>) {
+fn table(text: &mut String, schema: &Value, definition: &str, properties: &Map<String, Value>) {
     text.push_str("| key | type | default | example | what |\n| --- | --- | --- | --- | --- |\n");
     for (key, value) in properties {
         let example = value["examples"].get(0).map_or_else(String::new, |example| format!("`{example}`"));
@@ -69,7 +103,7 @@ fn table(text: &mut String, schema: &Value, prefix: &str, properties: &Map<Strin
             let _ = write!(what, " `{word}`: {meaning}");
         }
         let kind = types(schema, value).join(" or ");
-        let row = [format!("`{prefix}.{key}`"), kind, default(value), example, what];
+        let row = [format!("`{}`", effect::path(definition, key)), kind, default(value), example, what];
         let _ = writeln!(text, "| {} |", row.map(|cell| cell.replace('|', "\\|")).join(" | "));
     }
     text.push('\n');

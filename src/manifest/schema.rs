@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
+use super::effect;
 use super::form::Form;
 use super::publish::{publish, take_rules};
 use super::scalar::Name;
@@ -32,6 +33,7 @@ fn annotated() -> Value {
     generator.subschema_for::<Settings>();
     let mut definitions = generator.take_definitions(true);
     definitions.values_mut().for_each(tidy);
+    say_effects(&mut definitions);
     let mut properties = Map::new();
     properties.insert("name".to_owned(), documented(name, &NAME));
     if let Some(Value::Object(settings)) =
@@ -57,6 +59,19 @@ fn annotated() -> Value {
     })
 }
 
+/// Says of each key what a change of it does.
+fn say_effects(definitions: &mut Map<String, Value>) {
+    for (name, definition) in definitions {
+        let keys = definition.get_mut("properties").and_then(Value::as_object_mut);
+        for (key, value) in keys.into_iter().flatten() {
+            let told = value["description"].as_str().zip(effect::sentence(&effect::path(name, key)));
+            if let Some((what, sentence)) = told {
+                value["description"] = json!(format!("{what} {sentence}"));
+            }
+        }
+    }
+}
+
 /// What an editor shows of a key.
 struct Words {
     description: &'static str,
@@ -66,14 +81,16 @@ struct Words {
 
 const NAME: Words = Words {
     description: "The project's name, part of the names of its containers. By default that of the manifest's \
-                  directory, made to fit.",
+                  directory, made to fit. Another name is another project: its sessions are made anew, and what runs \
+                  under the old name stays.",
     default: || Value::Null,
     examples: || json!(["shop"]),
 };
 
 const SESSIONS: Words = Words {
     description: "The sessions by name. A text is the session's prompt; nothing is a session of defaults alone. \
-                  Without this key there is one session, `default`.",
+                  Without this key there is one session, `default`. A new session is made and disturbs none of the \
+                  others; one that is gone from here runs on until `clauderon down`.",
     default: || json!({"default": null}),
     examples: || {
         json!([{"login": "Fix the login loop"}, {

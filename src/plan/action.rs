@@ -1,6 +1,7 @@
 //! Pure. The vocabulary of a plan.
 
 use super::images::Fetch;
+use crate::manifest::effect;
 use serde::Serialize;
 
 /// What `up` or `down` will do, per session in the order of the manifest.
@@ -11,6 +12,9 @@ pub struct Plan {
     pub images: Vec<Fetch>,
     /// The sessions that anything is done for.
     pub sessions: Vec<SessionPlan>,
+    /// Changes that leave what is there alone.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub deferred: Vec<Deferred>,
     /// Things worth saying that change nothing, one sentence each.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
@@ -29,12 +33,31 @@ pub struct SessionPlan {
     pub effect: Effect,
     /// Why: each field that differs.
     pub reasons: Vec<Reason>,
+    /// Whether it waits, since the agent works.
+    pub waits: bool,
+    /// Which conversation it has afterwards, counted from 1.
+    pub conversation: u32,
+}
+
+/// Changes of a session that count for a new conversation or a new checkout only.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Deferred {
+    /// The session's name.
+    pub session: String,
+    /// The session's id.
+    pub id: String,
+    /// What differs.
+    pub reason: Reason,
 }
 
 /// One step: at most one change to the backend.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case", tag = "op", content = "target")]
 pub enum Step {
+    /// Wait until the agent is in the middle of nothing.
+    AwaitIdle,
+    /// Have the daemon go by what the manifest says now.
+    Serve,
     /// Make the checkout, or adopt the one that is there.
     Checkout,
     /// Write the files that the container is shown, and let the daemon watch the session.
@@ -59,6 +82,10 @@ pub enum Effect {
     Create,
     /// It is started as it is.
     Start,
+    /// What changed holds at once; the agent is not disturbed.
+    Live,
+    /// Its agent is started again in the same container: same conversation.
+    Restart,
     /// Its container is replaced: same checkout, same conversation.
     Recreate,
     /// Its container is removed.
@@ -74,6 +101,9 @@ pub struct Reason {
     pub old: Option<String>,
     /// What it is to be.
     pub new: Option<String>,
+    /// What a change of it does, where it is a field.
+    #[serde(skip)]
+    pub effect: Option<effect::Effect>,
 }
 
 impl Plan {
@@ -86,6 +116,6 @@ impl Plan {
 impl Reason {
     /// A reason that has no two values to show.
     pub fn observed(what: &str) -> Self {
-        Self { field: what.to_owned(), old: None, new: None }
+        Self { field: what.to_owned(), old: None, new: None, effect: None }
     }
 }

@@ -1,6 +1,7 @@
 //! Pure. A plan as text, for people and for the tests that compare it.
 
-use super::action::{Effect, Plan, Reason, SessionPlan};
+use super::action::{Deferred, Effect, Plan, Reason, SessionPlan};
+use crate::manifest::effect;
 use std::fmt;
 
 impl fmt::Display for Plan {
@@ -10,6 +11,9 @@ impl fmt::Display for Plan {
         }
         for session in &self.sessions {
             writeln!(f, "{session}")?;
+        }
+        for deferred in &self.deferred {
+            writeln!(f, "{deferred}")?;
         }
         for note in &self.notes {
             writeln!(f, "note: {note}")?;
@@ -21,18 +25,33 @@ impl fmt::Display for Plan {
 impl fmt::Display for SessionPlan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let reasons: Vec<String> = self.reasons.iter().map(ToString::to_string).collect();
-        write!(f, "{} {}: {}", self.effect, self.session, reasons.join(", "))
+        write!(f, "{} {}: {}", self.effect, self.session, reasons.join(", "))?;
+        if self.waits { f.write_str("; waits until the agent is idle") } else { Ok(()) }
+    }
+}
+
+impl fmt::Display for Deferred {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { session, reason, .. } = self;
+        let how = match reason.effect {
+            Some(effect::Effect::NewCheckout) => {
+                format!("`clauderon down --checkouts {session}` and `up` make one")
+            }
+            _ => format!("`clauderon up --renew {session}` begins one"),
+        };
+        write!(f, "keep {session}: {reason}: {how}")
     }
 }
 
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (&self.old, &self.new) {
-            (None, None) => f.write_str(&self.field),
-            (None, Some(new)) => write!(f, "{} added: {new}", self.field),
-            (Some(old), None) => write!(f, "{} removed: {old}", self.field),
-            (Some(old), Some(new)) => write!(f, "{}: {} → {}", self.field, or_none(old), or_none(new)),
+            (None, None) => f.write_str(&self.field)?,
+            (None, Some(new)) => write!(f, "{} added: {new}", self.field)?,
+            (Some(old), None) => write!(f, "{} removed: {old}", self.field)?,
+            (Some(old), Some(new)) => write!(f, "{}: {} → {}", self.field, or_none(old), or_none(new))?,
         }
+        self.effect.map_or(Ok(()), |effect| write!(f, " [{effect}]"))
     }
 }
 
@@ -45,6 +64,8 @@ impl fmt::Display for Effect {
         f.write_str(match self {
             Self::Create => "create",
             Self::Start => "start",
+            Self::Live => "live",
+            Self::Restart => "restart",
             Self::Recreate => "recreate",
             Self::Destroy => "remove",
         })

@@ -2,6 +2,7 @@
 //! A plan decides everything; applying it decides nothing.
 
 pub mod action;
+pub mod changes;
 pub mod display;
 pub mod images;
 pub mod observed;

@@ -3,11 +3,24 @@
 use crate::render::fields::Fields;
 use std::collections::BTreeMap;
 
+/// What is known of a session beside its container.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Known {
+    /// Whether its agent is in the middle of a turn.
+    pub working: bool,
+    /// The fields that are no part of its container, as they hold now; empty where an older release brought it up.
+    pub kept: Fields,
+    /// Which conversation it has, counted from 1; 0 where that is not known.
+    pub conversation: u32,
+}
+
 /// All containers that carry our labels, in the scope that was asked for.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Observed {
     /// The containers, sorted by name.
     pub containers: Vec<Container>,
+    /// What is known of sessions, by their ids.
+    pub known: BTreeMap<String, Known>,
 }
 
 /// One container with our labels.
@@ -63,6 +76,11 @@ impl Container {
     /// The value of one of our labels, empty where there is none.
     pub fn label(&self, name: &str) -> &str {
         self.labels.get(&format!("clauderon.{name}")).map_or("", String::as_str)
+    }
+
+    /// Whether it has processes.
+    pub fn runs(&self) -> bool {
+        matches!(self.state, ContainerState::Running | ContainerState::Restarting)
     }
 
     /// The fields that it was made from.

@@ -1,10 +1,11 @@
 //! Pure. The plan of `up` and of `down`.
 
-use super::action::{Effect, Plan, Reason, SessionPlan, Step};
-use super::observed::{Container, ContainerState, Observed};
+use super::action::{Deferred, Effect, Plan, Reason, SessionPlan, Step};
+use super::changes::changes;
+use super::observed::{Container, ContainerState, Known, Observed};
+use crate::manifest::effect;
 use crate::manifest::project::Mode;
 use crate::render::desired::Desired;
-use crate::render::fields::{Fields, IMAGE, spec_hash};
 use std::collections::BTreeSet;
 
 /// What the user asked for beside the manifest.
@@ -12,6 +13,10 @@ use std::collections::BTreeSet;
 pub struct Options {
     /// Replace containers though nothing changed.
     pub recreate: bool,
+    /// Begin new conversations.
+    pub renew: bool,
+    /// Wait for no agent.
+    pub now: bool,
 }
 
 /// Why nothing can be planned.
@@ -32,9 +37,10 @@ pub fn up(desired: &[Desired], observed: &Observed, options: Options) -> Result<
     let mut plan = Plan::default();
     for wanted in desired {
         refuse_foreign(wanted, observed)?;
-        if let Some(session) = session(wanted, observed.session(&wanted.id), options) {
-            plan.sessions.push(session);
-        }
+        let (session, later) = session(wanted, observed, options);
+        plan.sessions.extend(session);
+        let defer = |reason| Deferred { session: wanted.session.name.clone(), id: wanted.id.clone(), reason };
+        plan.deferred.extend(later.into_iter().map(defer));
     }
     let known: BTreeSet<&str> = desired.iter().map(|wanted| wanted.id.as_str()).collect();
     for stray in observed.containers.iter().filter(|container| !known.contains(container.label("id"))) {
@@ -54,7 +60,7 @@ pub fn down(containers: &[&Container]) -> Plan {
     let sessions = containers.iter().map(|container| {
         let name = &container.name;
         let mut steps = Vec::new();
-        if matches!(container.state, ContainerState::Running | ContainerState::Restarting) {
+        if container.runs() {
             steps.push(Step::Stop(name.clone()));
         }
         steps.extend([Step::Import, Step::Remove(name.clone())]);
@@ -64,6 +70,8 @@ pub fn down(containers: &[&Container]) -> Plan {
             steps,
             effect: Effect::Destroy,
             reasons: vec![Reason::observed("asked for")],
+            waits: false,
+            conversation: 0,
         }
     });
     Plan { sessions: sessions.collect(), ..Plan::default() }
@@ -88,61 +96,111 @@ fn refuse_foreign(wanted: &Desired, observed: &Observed) -> Result<(), Refusal> 
     }
 }
 
-fn session(wanted: &Desired, found: Option<&Container>, options: Options) -> Option<SessionPlan> {
-    let name = wanted.container.clone();
-    let planned = |effect, reasons, steps| {
-        Some(SessionPlan {
-            session: wanted.session.name.clone(),
-            id: wanted.id.clone(),
-            steps,
-            effect,
-            reasons,
-        })
+/// What is done for one session, and which of its changes are left for later.
+fn session(wanted: &Desired, observed: &Observed, options: Options) -> (Option<SessionPlan>, Vec<Reason>) {
+    let known = observed.known.get(&wanted.id).cloned().unwrap_or_default();
+    let Some(found) = observed.session(&wanted.id) else {
+        let reason = vec![Reason::observed("not there")];
+        return (Some(planned(wanted, None, &known, (Effect::Create, reason), options)), Vec::new());
     };
-    let create = [Step::Checkout, Step::Prepare, Step::Create(name.clone()), Step::Start(name.clone())];
-    let Some(found) = found else {
-        return planned(Effect::Create, vec![Reason::observed("not there")], create.into());
-    };
-    let mut reasons = differences(&found.fields(), wanted, found.label("spec"));
-    if options.recreate && reasons.is_empty() {
-        reasons.push(Reason::observed("asked for"));
+    let (mut due, mut later) = (Vec::new(), Vec::new());
+    for reason in changes(wanted, found, &known) {
+        let now = match reason.effect {
+            Some(effect::Effect::NewCheckout) => false,
+            Some(effect::Effect::NewConversation) => options.renew,
+            _ => true,
+        };
+        if now { due.push(reason) } else { later.push(reason) }
     }
-    if !reasons.is_empty() || found.state == ContainerState::Dead {
-        let mut steps = Vec::new();
-        if matches!(found.state, ContainerState::Running | ContainerState::Restarting) {
-            steps.push(Step::Stop(found.name.clone()));
-        }
-        steps.push(Step::Remove(found.name.clone()));
-        steps.extend(create);
-        return planned(Effect::Recreate, reasons, steps);
+    let mut decided = decide(wanted, found, due, options);
+    // A batch session is given its prompt whenever it starts.
+    if let Some((_, reasons)) = decided.as_mut().filter(|(effect, _)| *effect != Effect::Live)
+        && wanted.session.mode == Mode::Batch
+    {
+        let prompt = |reason: &mut Reason| reason.effect == Some(effect::Effect::NewConversation);
+        reasons.extend(later.extract_if(.., prompt));
     }
-    let start = || vec![Step::Checkout, Step::Prepare, Step::Start(name.clone())];
-    match found.state {
-        ContainerState::Created => planned(Effect::Start, vec![Reason::observed("never started")], start()),
+    (decided.map(|decided| planned(wanted, Some(found), &known, decided, options)), later)
+}
+
+/// What becomes of a session that has a container, and why.
+fn decide(
+    wanted: &Desired,
+    found: &Container,
+    mut due: Vec<Reason>,
+    options: Options,
+) -> Option<(Effect, Vec<Reason>)> {
+    if options.renew {
+        due.insert(0, Reason::observed("a new conversation was asked for"));
+    } else if options.recreate && due.is_empty() {
+        due.push(Reason::observed("asked for"));
+    }
+    let strongest = due.iter().filter_map(|reason| reason.effect).max();
+    let recreates = options.renew || options.recreate || strongest == Some(effect::Effect::Recreate);
+    if recreates || found.state == ContainerState::Dead {
+        return Some((Effect::Recreate, due));
+    }
+    let starts = match found.state {
+        ContainerState::Created => Some("never started".to_owned()),
         // A batch session that ended well has done its work.
         ContainerState::Exited(0) if wanted.session.mode == Mode::Batch => None,
-        ContainerState::Exited(code) => {
-            planned(Effect::Start, vec![Reason::observed(&format!("exited with code {code}"))], start())
-        }
+        ContainerState::Exited(code) => Some(format!("exited with code {code}")),
         ContainerState::Running | ContainerState::Restarting | ContainerState::Dead => None,
+    };
+    if let Some(why) = starts {
+        due.insert(0, Reason::observed(&why));
+        return Some((Effect::Start, due));
+    }
+    match strongest? {
+        effect::Effect::Restart => Some((Effect::Restart, due)),
+        _ => Some((Effect::Live, due)),
     }
 }
 
-/// Each field that both sides know and that differs. A field that only one side knows counts when the
-/// container was made by the same version of the field set; else a newer clauderon would recreate by itself.
-fn differences(old: &Fields, wanted: &Desired, label: &str) -> Vec<Reason> {
-    let new = &wanted.fields;
-    let hash = spec_hash(new, &wanted.image);
-    if label == hash && old.get(IMAGE) == new.get(IMAGE) {
-        return Vec::new();
+fn planned(
+    wanted: &Desired,
+    found: Option<&Container>,
+    known: &Known,
+    (effect, reasons): (Effect, Vec<Reason>),
+    options: Options,
+) -> SessionPlan {
+    let told = found.map_or("", |found| found.label("conversation")).parse().unwrap_or(0);
+    let conversation = known.conversation.max(told).max(1);
+    let steps = steps(wanted, found, effect, options.now);
+    SessionPlan {
+        session: wanted.session.name.clone(),
+        id: wanted.id.clone(),
+        waits: known.working && steps.contains(&Step::AwaitIdle),
+        steps,
+        effect,
+        reasons,
+        conversation: if options.renew && effect != Effect::Live { conversation + 1 } else { conversation },
     }
-    let version = |hash: &str| hash.split(':').next().unwrap_or_default().to_owned();
-    let same_version = version(label) == version(&hash);
-    let names: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
-    names
-        .into_iter()
-        .filter(|name| old.get(*name) != new.get(*name))
-        .filter(|name| same_version || (old.contains_key(*name) && new.contains_key(*name)))
-        .map(|name| Reason { field: name.clone(), old: old.get(name).cloned(), new: new.get(name).cloned() })
-        .collect()
+}
+
+fn steps(wanted: &Desired, found: Option<&Container>, effect: Effect, now: bool) -> Vec<Step> {
+    let (name, mut steps) = (&wanted.container, Vec::new());
+    if let Some(found) = found.filter(|_| matches!(effect, Effect::Restart | Effect::Recreate)) {
+        if found.runs() {
+            steps.extend((!now).then_some(Step::AwaitIdle));
+            steps.push(Step::Stop(found.name.clone()));
+        }
+        if effect == Effect::Recreate {
+            steps.push(Step::Remove(found.name.clone()));
+        }
+    }
+    match effect {
+        Effect::Live => steps.push(Step::Serve),
+        Effect::Create | Effect::Recreate => steps.extend([
+            Step::Checkout,
+            Step::Prepare,
+            Step::Create(name.clone()),
+            Step::Start(name.clone()),
+        ]),
+        Effect::Start | Effect::Restart => {
+            steps.extend([Step::Checkout, Step::Prepare, Step::Start(name.clone())]);
+        }
+        Effect::Destroy => {}
+    }
+    steps
 }

@@ -2,7 +2,7 @@
 
 use super::environment::{HOOKS_PORT, PROXY_PORT, environment};
 use super::facts::{HostFacts, SessionFacts};
-use super::fields::{Fields, fields, spec_hash};
+use super::fields::{Fields, fields, kept, spec_hash};
 use super::identity::{container_name, owner, session_id};
 use super::mounts::mounts;
 use super::spec::{ContainerSpec, RestartPolicy};
@@ -19,8 +19,10 @@ pub struct Desired {
     pub container: String,
     /// The image's reference.
     pub image: String,
-    /// The fields whose change recreates the container.
+    /// The fields that the container is made from.
     pub fields: Fields,
+    /// The fields that are no part of it.
+    pub kept: Fields,
     /// The session, resolved.
     pub session: Session,
 }
@@ -33,6 +35,7 @@ pub fn desired(project: &Project, session: &Session, host: &HostFacts, image: (&
         container: container_name(project, session),
         image: image.0.to_owned(),
         fields: fields(session, image.1, &host.found(&session.name)),
+        kept: kept(session),
         session: session.clone(),
     }
 }
@@ -53,7 +56,7 @@ pub fn container(
         environment: environment(&desired.id, session, host, facts),
         user: format!("{}:{}", host.uid, host.gid),
         mounts: mounts(&desired.id, &project.name, session, host, facts),
-        labels: labels(project, desired, host),
+        labels: labels(project, desired, host, facts.conversation),
         sealed,
         extra_hosts: vec![format!(
             "host.docker.internal:{}",
@@ -82,7 +85,12 @@ fn argv(sealed: bool) -> Vec<String> {
     argv
 }
 
-fn labels(project: &Project, desired: &Desired, host: &HostFacts) -> BTreeMap<String, String> {
+fn labels(
+    project: &Project,
+    desired: &Desired,
+    host: &HostFacts,
+    conversation: u32,
+) -> BTreeMap<String, String> {
     let mut labels = desired.session.labels.clone();
     let fields = serde_json::to_string(&desired.fields).unwrap_or_default();
     for (name, value) in [
@@ -93,6 +101,7 @@ fn labels(project: &Project, desired: &Desired, host: &HostFacts) -> BTreeMap<St
         ("id", desired.id.clone()),
         ("spec", spec_hash(&desired.fields, &desired.image)),
         ("fields", fields),
+        ("conversation", conversation.max(1).to_string()),
         ("agent", desired.session.agent.kind.as_str().to_owned()),
         ("mode", desired.session.mode.as_str().to_owned()),
         ("branch", desired.session.repository.as_ref().map(|it| it.branch.clone()).unwrap_or_default()),

@@ -25,7 +25,7 @@ pub fn environment(id: &str, session: &Session, host: &HostFacts, facts: &Sessio
         variables.extend(placeholders(session, &host.found(&session.name)));
     }
     variables.extend(session.environment.clone());
-    fixed(&mut variables, id, session, host);
+    fixed(&mut variables, (id, facts.conversation), session, host);
     variables
 }
 
@@ -84,10 +84,10 @@ fn proxy(variables: &mut Variables) {
     put(variables, "NODE_USE_ENV_PROXY", "1");
 }
 
-fn fixed(variables: &mut Variables, id: &str, session: &Session, host: &HostFacts) {
+fn fixed(variables: &mut Variables, (id, conversation): (&str, u32), session: &Session, host: &HostFacts) {
     put(variables, "HOME", "/workspace");
     put(variables, "CLAUDERON_SESSION_ID", id);
-    put(variables, "CLAUDERON_CONVERSATION_ID", conversation_id(id));
+    put(variables, "CLAUDERON_CONVERSATION_ID", conversation_id(id, conversation));
     let port = if session.egress == Egress::Sealed { HOOKS_PORT } else { host.http_port };
     put(variables, "CLAUDERON_HTTP_PORT", port.to_string());
     put(variables, "GIT_CONFIG_COUNT", "1");

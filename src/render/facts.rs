@@ -63,6 +63,8 @@ pub struct Probe {
 /// Facts of one session's checkout.
 #[derive(Clone, Debug, Default)]
 pub struct CheckoutFacts {
+    /// Whether it was made just now.
+    pub fresh: bool,
     /// The directory mounted at `/workspace`.
     pub directory: PathBuf,
     /// Object directories borrowed from the parent, mounted read-only at their own path.
@@ -84,6 +86,8 @@ pub struct SessionFacts {
     pub probe: Probe,
     /// The checkout, or the kept empty directory.
     pub checkout: CheckoutFacts,
+    /// Which of its conversations it goes on with or begins, counted from 1.
+    pub conversation: u32,
     /// The session's hook token.
     pub token: String,
     /// PEM text of each authority that the container is to trust beside the system's: the proxy's.

@@ -38,8 +38,11 @@ pub fn files(
         file(home.run().join("entry.sh"), script::entry(session)?, 0o755),
         file(home.run().join("prompt"), session.prompt.clone().unwrap_or_default(), 0o644),
         file(home.hooks().join("send_status.sh"), script::send_status(&facts.token)?, 0o755),
-        file(home.etc().join("proxy-ca.pem"), authorities(host, facts), 0o644),
+        file(home.ca_bundle(), bundle(host, &facts.authorities), 0o644),
     ];
+    if facts.conversation > 1 {
+        files.push(file(home.conversation(), format!("{}\n", facts.conversation), 0o644));
+    }
     match session.agent.kind {
         AgentKind::Claude => {
             let settings_path = home.managed_settings().join("managed-settings.json");
@@ -86,7 +89,7 @@ pub fn directories(id: &str, session: &Session, host: &HostFacts) -> Vec<PathBuf
 }
 
 /// The system's roots and the proxy's authority in one bundle.
-fn authorities(host: &HostFacts, facts: &SessionFacts) -> String {
-    let parts = std::iter::once(&host.system_roots).chain(&facts.authorities);
+pub fn bundle(host: &HostFacts, authorities: &[String]) -> String {
+    let parts = std::iter::once(&host.system_roots).chain(authorities);
     parts.map(|part| format!("{}\n", part.trim_end())).collect()
 }

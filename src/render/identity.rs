@@ -9,9 +9,12 @@ pub fn session_id(owner: &str, project: &Project, session: &str) -> String {
     derived(&[owner, &project.root.to_string_lossy(), &project.name, session])
 }
 
-/// The first conversation's id of a session, in the form that the agents ask for.
-pub fn conversation_id(session_id: &str) -> String {
-    derived(&[session_id, "conversation"])
+/// The id of a session's conversation, counted from 1, in the form that the agents ask for.
+pub fn conversation_id(session_id: &str, number: u32) -> String {
+    if number <= 1 {
+        return derived(&[session_id, "conversation"]);
+    }
+    derived(&[session_id, "conversation", &number.to_string()])
 }
 
 /// Who owns what a run makes: the user and the home, so that two homes never touch each other's containers.

@@ -28,6 +28,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         image: clauderon::render::facts::ImageFacts::default(),
         probe: clauderon::render::facts::Probe::default(),
         checkout: clauderon::render::facts::CheckoutFacts::default(),
+        conversation: 1,
         token: "token".to_owned(),
         authorities: Vec::new(),
     };

@@ -54,6 +54,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             authorities: authorities.clone(),
             credentials: vec![lending.clone()],
             active: true,
+            fields: std::collections::BTreeMap::new(),
+            conversation: 1,
             id: id.clone(),
         };
         write(&home, &record)?;

@@ -47,6 +47,8 @@ impl Place {
             rules: clauderon::proxy::rules::Rules::default(),
             authorities: BTreeMap::new(),
             credentials: Vec::new(),
+            fields: BTreeMap::new(),
+            conversation: 1,
             active: true,
         };
         write(&self.home, &record).unwrap();

@@ -163,7 +163,7 @@ impl Backend for Docker {
             let list = list.map_err(|error| self.failed("list", "containers", error))?;
             let mut containers: Vec<_> = list.into_iter().map(convert::container).collect();
             containers.sort_by(|left, right| left.name.cmp(&right.name));
-            Ok(Observed { containers })
+            Ok(Observed { containers, ..Observed::default() })
         }
         .boxed()
     }

@@ -1,0 +1,114 @@
+//! Waiting for an agent that works. While it is waited for, a locked file says so: `ps` sees it, and it is void once the
+//! waiting program is gone.
+
+use super::remedy::{engine_error, file_error};
+use super::status;
+use crate::backend::Backend;
+use crate::error::{Error, Kind};
+use crate::fs;
+use crate::home::Home;
+use crate::hooks::activity::{Activity, activity};
+use crate::plan::action::SessionPlan;
+use serde_json::{Value, json};
+use std::fs::File;
+use std::io::Write;
+use std::path::PathBuf;
+use std::time::Duration;
+use tokio::time::Instant;
+
+const INTERVAL: Duration = Duration::from_millis(250);
+/// The largest file that says what is waited for.
+const LARGEST: u64 = 1 << 20;
+
+/// Returns once the agent of a session is in the middle of nothing.
+pub async fn idle(
+    home: &Home,
+    backend: &dyn Backend,
+    session: &SessionPlan,
+    patience: Duration,
+) -> Result<(), Error> {
+    let deadline = Instant::now() + patience;
+    let mut shown = None;
+    while works(home, backend, &session.id).await? {
+        if Instant::now() >= deadline {
+            return Err(over(&session.session, patience));
+        }
+        if shown.is_none() {
+            shown = show(home, session)?;
+        }
+        tokio::time::sleep(INTERVAL).await;
+    }
+    Ok(())
+}
+
+async fn works(home: &Home, backend: &dyn Backend, id: &str) -> Result<bool, Error> {
+    if !said_so(home, id)? {
+        return Ok(false);
+    }
+    let observed = backend.observe().await.map_err(engine_error)?;
+    Ok(observed.session(id).is_some_and(crate::plan::observed::Container::runs))
+}
+
+/// Whether an agent has said that it works, and nothing else since.
+fn said_so(home: &Home, id: &str) -> Result<bool, Error> {
+    let Some(reader) = status::reader_of(home)? else { return Ok(false) };
+    let events = status::newest(&reader, &[id.to_owned()])?;
+    let events = events.get(id).map_or(&[][..], Vec::as_slice);
+    Ok(activity(events, true).activity == Activity::Working)
+}
+
+fn over(session: &str, patience: Duration) -> Error {
+    Error::new(Kind::TimedOut, format!("the agent still works after {patience:?}; it was left alone"))
+        .hint(format!(
+            "`clauderon wait {session} --for idle` and `up` again, or `--idle-timeout` with more time"
+        ))
+        .hint(format!("`clauderon up --now {session}` does not wait, and ends its turn in the middle"))
+}
+
+/// The file that says what is waited for; it goes with this.
+struct Shown {
+    path: PathBuf,
+    _lock: File,
+}
+
+impl Drop for Shown {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+/// Says what is waited for. Where another `up` says so already, that is enough.
+fn show(home: &Home, session: &SessionPlan) -> Result<Option<Shown>, Error> {
+    let path = home.session(&session.id).pending();
+    let mut file = fs::append(&path).map_err(file_error)?;
+    if file.try_lock().is_err() {
+        return Ok(None);
+    }
+    let changes: Vec<Value> =
+        session.reasons.iter().map(|reason| change(reason, &session.effect, "idle")).collect();
+    let text = Value::from(changes).to_string();
+    let written = file.set_len(0).and_then(|()| file.write_all(text.as_bytes()));
+    written.map_err(|error| Error::failed("could not say what is waited for").because(error))?;
+    Ok(Some(Shown { path, _lock: file }))
+}
+
+/// A change that is not done yet, as `ps` has it.
+pub fn change(reason: &crate::plan::action::Reason, whole: &impl serde::Serialize, waits_for: &str) -> Value {
+    let effect = reason.effect.map_or_else(|| json!(whole), |effect| json!(effect));
+    json!({
+        "field": reason.field, "old": reason.old, "new": reason.new, "effect": effect, "waits_for": waits_for,
+    })
+}
+
+/// What a running `up` waits to do to a session.
+pub fn waiting(home: &Home, id: &str) -> Option<Vec<Value>> {
+    let path = home.session(id).pending();
+    if !fs::exists(&path) {
+        return None;
+    }
+    let file = fs::append(&path).ok()?;
+    if file.try_lock_shared().is_ok() {
+        return None;
+    }
+    serde_json::from_str(&fs::read_small(&path, LARGEST)?).ok()
+}
