@@ -156,7 +156,7 @@ fn dotenvs(texts: &[Text]) -> Result<BTreeMap<PathBuf, BTreeMap<String, String>>
         let unfit = |reason| Error::Unfit { path: file.clone(), reason };
         let text = read_inside(&[&directory], &file).map_err(unfit)?;
         let variables = dotenv::read(&text)
-            .map_err(|faults| LoadError::Invalid(Diagnostics::new(&file, &text, faults)))?;
+            .map_err(|faults| LoadError::Invalid(Diagnostics::of_secrets(&file, &text, faults)))?;
         found.insert(directory, variables);
     }
     Ok(found)
