@@ -168,6 +168,21 @@ fn a_wrong_line_of_a_dotenv_is_named_and_never_shown() {
 }
 
 #[test]
+fn a_link_of_a_dotenv_or_a_prompt_within_the_project_is_followed() {
+    let place = Place::new();
+    std::fs::create_dir(place.root.join("shop/config")).unwrap();
+    place.write("shop/config/env", "IMAGE=linked\n");
+    place.write("shop/text.md", "do it");
+    place.write("shop/clauderon.yaml", "image: ${IMAGE}\nprompt: {file: prompt.md}\n");
+    std::os::unix::fs::symlink("config/env", place.root.join("shop/.env")).unwrap();
+    std::os::unix::fs::symlink(place.root.join("shop/text.md"), place.root.join("shop/prompt.md")).unwrap();
+    let output = place.run(&["config", "--format", "json"]);
+    let value: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let session = &value["sessions"]["default"];
+    assert_eq!((&session["image"], &session["prompt"]["text"]), (&"linked".into(), &"do it".into()));
+}
+
+#[test]
 fn faults_come_as_json_and_as_annotations() {
     let place = Place::new();
     place.write("shop/clauderon.yaml", "name: shop\nmode: btach\nname: two\n");

@@ -173,7 +173,8 @@ fn read_inside(roots: &[&Path], path: &Path) -> Result<String, String> {
     if !roots.iter().any(|root| real.starts_with(root)) {
         return Err("lies outside the project".to_owned());
     }
-    read::text(path).map_err(|error| match error {
+    // By the real path, of which no part may have become a link since it was looked at.
+    read::real_text(&real).map_err(|error| match error {
         Error::Io { source, .. } => source.to_string(),
         Error::Unfit { reason, .. } => reason,
         missing @ Error::Missing { .. } => missing.to_string(),
@@ -241,5 +242,36 @@ mod tests {
             panic!("loaded")
         };
         assert!(diagnostics.render(false).contains("could not read the prompt file `p.md`"));
+    }
+
+    /// A file takes turns with a link that leads out of the project, as whoever can write there could have it.
+    #[test]
+    fn a_file_that_becomes_a_link_while_it_is_read_is_never_read_outside() {
+        use rustix::fs::{CWD, RenameFlags, renameat_with};
+        use std::sync::atomic::{AtomicBool, Ordering};
+        let directory = tempfile::tempdir().unwrap();
+        let root = directory.path().canonicalize().unwrap().join("project");
+        std::fs::create_dir(&root).unwrap();
+        crate::fs::replace(&root.join("../secret"), b"secret", 0o600).unwrap();
+        crate::fs::replace(&root.join(".env"), b"own", 0o600).unwrap();
+        std::os::unix::fs::symlink("../secret", root.join("link")).unwrap();
+        let (file, over) = (root.join(".env"), AtomicBool::new(false));
+        let (mut own, mut refused) = (0, 0);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !over.load(Ordering::Relaxed) {
+                    renameat_with(CWD, &file, CWD, root.join("link"), RenameFlags::EXCHANGE).unwrap();
+                }
+            });
+            for _ in 0..20_000 {
+                match read_inside(&[&root], &file) {
+                    Ok(text) if text == "own" => own += 1,
+                    Ok(_) => own = -1_000_000,
+                    Err(_) => refused += 1,
+                }
+            }
+            over.store(true, Ordering::Relaxed);
+        });
+        assert!(own > 0 && refused > 0, "{own} read, {refused} refused; below 0: outside");
     }
 }
