@@ -7,6 +7,7 @@ use crate::credential::lending::lendings;
 use crate::daemon::control::Handed;
 use crate::daemon::record;
 use crate::error::Error;
+use crate::fs;
 use crate::home::Home;
 use crate::manifest::host::most_specific;
 use crate::manifest::project::{Egress, Host, Project, Session, Source};
@@ -88,7 +89,7 @@ pub fn taken(session: &Session) -> Vec<String> {
         let bindings = crate::credential::known::bindings(credential, said, kind);
         let own = crate::credential::known::implied(session.agent.kind).contains(&credential.as_str());
         if said.from.is_some() || !own {
-            let from = said.from.as_ref().map_or("your own".to_owned(), |from| format!("`{}`", real(from)));
+            let from = said.from.as_ref().map_or("your own".to_owned(), |from| format!("`{from}`"));
             let mut hosts: Vec<String> =
                 bindings.iter().map(|binding| format!("`{}:{}`", binding.host, binding.port)).collect();
             hosts.dedup();
@@ -115,26 +116,15 @@ pub fn taken(session: &Session) -> Vec<String> {
     taken
 }
 
-/// A source with the file that its path leads to.
-fn real(source: &Source) -> Source {
-    match source {
-        Source::File { path, pointer } => Source::File {
-            path: path.canonicalize().unwrap_or_else(|_| path.clone()),
-            pointer: pointer.clone(),
-        },
-        other => other.clone(),
-    }
-}
-
-/// The same credentials with each file inside the project named by where it leads now: what a later commit puts there as
-/// a link, nobody has agreed to.
+/// The same credentials with each file that was found inside the project named by where it leads now, and fixed there: what
+/// a later commit puts there as a link, nobody has agreed to. What a manifest names is fixed since it was read.
 fn pinned(project: &Project, mut founds: Founds) -> Founds {
     for found in founds.values_mut().flat_map(BTreeMap::values_mut) {
-        if let Some(source @ Source::File { .. }) = &found.source
-            && let Source::File { path, .. } = source
+        if let Some(Source::File { path, fixed, .. }) = &mut found.source
             && path.starts_with(&project.root)
+            && !*fixed
         {
-            found.source = Some(real(source));
+            (*path, *fixed) = (fs::real(path), true);
         }
     }
     founds

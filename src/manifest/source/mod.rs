@@ -11,7 +11,7 @@ use super::diagnostic::Diagnostics;
 use super::dotenv;
 use super::layer::{Role, Text, World};
 use super::parse::{Parsed, parse_all};
-use super::project::Project;
+use super::project::{Project, Source};
 
 /// The names of a manifest, the best first.
 const NAMES: [&str; 2] = ["clauderon.yaml", "clauderon.yml"];
@@ -130,7 +130,20 @@ pub fn load_all(files: &[PathBuf], user: Option<&Path>) -> Result<Parsed, LoadEr
     };
     let files = |directory: &Path, path: &Path| read_inside(&[directory, &root], path);
     let world = World { root: &root, home: home.as_deref(), files: &files, variables: &variables };
-    parse_all(texts, &world).map_err(LoadError::Invalid)
+    let mut parsed = parse_all(texts, &world).map_err(LoadError::Invalid)?;
+    fix(&mut parsed.project);
+    Ok(parsed)
+}
+
+/// Names the file of each credential by where it leads now. That is what a person is asked about, and what is opened from
+/// then on: a link that comes later leads nowhere.
+fn fix(project: &mut Project) {
+    let credentials = project.sessions.iter_mut().flat_map(|session| session.credentials.values_mut());
+    for credential in credentials {
+        if let Some(Source::File { path, fixed, .. }) = &mut credential.from {
+            (*path, *fixed) = (crate::fs::real(path), true);
+        }
+    }
 }
 
 fn directory(file: &Path) -> &Path {
@@ -273,5 +286,22 @@ mod tests {
             over.store(true, Ordering::Relaxed);
         });
         assert!(own > 0 && refused > 0, "{own} read, {refused} refused; below 0: outside");
+    }
+
+    #[test]
+    fn a_credentials_file_is_named_by_where_it_leads_and_fixed_there() {
+        let directory = tempfile::tempdir().unwrap();
+        let root = directory.path().canonicalize().unwrap();
+        crate::fs::replace(&root.join("key"), b"k", 0o600).unwrap();
+        std::os::unix::fs::symlink("key", root.join("link")).unwrap();
+        let text =
+            b"credentials: {a: {from: \"file:link\", host: a.dev}, b: {from: \"file:none\", host: b.dev}}\n";
+        crate::fs::replace(&root.join("clauderon.yaml"), text, 0o644).unwrap();
+        let project = load(&root.join("clauderon.yaml")).unwrap();
+        for (name, file) in [("a", "key"), ("b", "none")] {
+            let from = project.sessions[0].credentials[name].from.clone();
+            let fixed = Source::File { path: root.join(file), pointer: String::new(), fixed: true };
+            assert_eq!(from, Some(fixed));
+        }
     }
 }
