@@ -312,6 +312,33 @@ fn a_login_that_a_dotfiles_manager_links_is_lent_and_followed_to_its_next_place(
 }
 
 #[test]
+fn a_certificate_that_a_credentials_host_is_believed_by_is_agreed_to_by_its_content() {
+    let world = quiet("sessions: {a: }\n");
+    let certificate = |letter: &str| {
+        format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", letter.repeat(64))
+    };
+    world.write("own.pem", &certificate("A"));
+    world.manifest("proxy: {hosts: {api.anthropic.com: {ca: own.pem}}}\nsessions: {a: }\n");
+    let first = world.run(&["up"]).fails(3);
+    let hash = |said: &str| {
+        let at = said.find("(sha256 ").unwrap_or_else(|| panic!("no hash: {said}"));
+        said[at + 8..].split(')').next().unwrap().to_owned()
+    };
+    assert!(first.contains("own.pem` (sha256 ") && hash(&first).len() == 16, "{first}");
+    // Agreed to: without an engine nothing more happens.
+    let nowhere = |args: &[&str]| {
+        let output = world.command(args).env("DOCKER_HOST", "unix:///nowhere/docker.sock").output().unwrap();
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    assert_eq!(nowhere(&["up", "--yes"]).0, Some(1));
+    assert_eq!(nowhere(&["up"]).0, Some(1), "it is asked once");
+    world.write("own.pem", &certificate("B"));
+    let (code, second) = nowhere(&["up"]);
+    assert_eq!(code, Some(3), "{second}");
+    assert_ne!(hash(&first), hash(&second));
+}
+
+#[test]
 fn a_command_is_taken_from_the_users_own_file_alone() {
     let manifest = "credentials: {acme: {from: {command: [touch, ran]}, host: acme.dev}}\nsessions: {a: }\n";
     let world = quiet(manifest);

@@ -15,8 +15,10 @@ use crate::render::desired::Desired;
 use crate::render::identity::{owner, session_id};
 use crate::secret::Secret;
 use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::env;
+use std::path::Path;
 
 /// What is found of all sessions' credentials: by session, then by name.
 pub type Founds = BTreeMap<String, BTreeMap<String, Found>>;
@@ -105,7 +107,9 @@ pub fn taken(session: &Session) -> Vec<String> {
                 && (address.is_some() || ca.is_some())
             {
                 let at = address.as_ref().map_or("its own address".to_owned(), |at| format!("`{at}`"));
-                let by = ca.as_ref().map_or(String::new(), |ca| format!(", believed by `{}`", ca.display()));
+                let by = ca.as_ref().map_or(String::new(), |ca| {
+                    format!(", believed by `{}` ({})", ca.display(), fingerprint(ca))
+                });
                 taken.push(format!(
                     "{name}: `{}` is sent the credential `{credential}` at {at}{by}",
                     binding.host
@@ -114,6 +118,23 @@ pub fn taken(session: &Session) -> Vec<String> {
         }
     }
     taken
+}
+
+/// Bytes that a file of certificates may have.
+const LARGEST_AUTHORITY: u64 = 1 << 20;
+
+/// What a `ca` names.
+pub fn authority(path: &Path) -> Result<String, fs::Error> {
+    fs::read_bounded(path, LARGEST_AUTHORITY).map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// What tells one content of a `ca` from another: who agreed to one did not agree to what takes its place.
+fn fingerprint(path: &Path) -> String {
+    let digits = |text: String| {
+        let digest = Sha256::digest(text.as_bytes());
+        digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect::<String>()
+    };
+    authority(path).map_or("which cannot be read".to_owned(), |text| format!("sha256 {}", digits(text)))
 }
 
 /// The same credentials with each file that was found inside the project named by where it leads now, and fixed there: what
