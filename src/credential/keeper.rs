@@ -169,7 +169,7 @@ impl Keeper {
             }
         };
         let Some(provider) = Provider::of(source) else { return Ok(value) };
-        let left = |kept: &Kept| kept.ends.map(|ends| ends - now());
+        let left = |kept: &Kept| kept.ends.map(|ends| ends.saturating_sub(now()));
         if left(kept).is_none_or(|left| left > EARLY) {
             return Ok(value);
         }

@@ -144,9 +144,9 @@ pub(super) async fn run(source: &Source) -> Result<Secret<String>, String> {
         Source::Command { argv, timeout } => (argv.clone(), *timeout),
         Source::Env(_) | Source::File { .. } => return Err("nothing is run for it".to_owned()),
     };
-    let program = argv.first().cloned().unwrap_or_default();
-    let mut child = tokio::process::Command::new(&program)
-        .args(&argv[1..])
+    let (program, arguments) = argv.split_first().ok_or("the command is empty")?;
+    let mut child = tokio::process::Command::new(program)
+        .args(arguments)
         .current_dir("/")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -167,4 +167,46 @@ pub(super) async fn run(source: &Source) -> Result<Secret<String>, String> {
     let late = |_| Err(format!("`{program}` took longer than {seconds} s"));
     let text = tokio::time::timeout(Duration::from_secs(seconds), done).await.unwrap_or_else(late)?;
     value(text.expose(), &format!("`{program}`"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Files that a stranger's project may name: they end in a message, within a thread's stack and in bounded memory.
+    #[test]
+    fn no_document_makes_it_panic_or_grow() {
+        let directory = tempfile::tempdir().unwrap();
+        let bomb = (1..20).fold("a0: &a0 [x,x,x,x,x,x,x,x,x]\n".to_owned(), |text, n| {
+            let part = format!("*a{},", n - 1).repeat(9);
+            format!("{text}a{n}: &a{n} [{part}]\n")
+        });
+        let deep = "[".repeat(500_000);
+        let flow = "{a: ".repeat(200_000);
+        let dashes = "- ".repeat(400_000);
+        for (name, text) in [
+            ("bomb.yml", bomb.as_str()),
+            ("deep.yml", &deep),
+            ("flow.yaml", &flow),
+            ("dashes.yml", &dashes),
+            ("deep.json", &deep),
+            ("tag.yml", "!!binary \"\u{0}"),
+            ("key.yml", "? [a, {b: c}]\n: d"),
+            ("merge.yml", "a: &a {<<: *a}"),
+            ("empty.json", ""),
+        ] {
+            let path = directory.path().join(name);
+            crate::fs::replace(&path, text.as_bytes(), 0o600).unwrap();
+            for pointer in ["/a", "", "no pointer", "/~", "/a/99999999999999999999"] {
+                let read = file(At { path: &path, fixed: false }, pointer);
+                assert!(read.is_err() || pointer.is_empty(), "{name}{pointer}");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_command_of_nothing_is_an_error() {
+        let source = Source::Command { argv: Vec::new(), timeout: u64::MAX };
+        assert!(run(&source).await.is_err());
+    }
 }

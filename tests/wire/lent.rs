@@ -205,6 +205,17 @@ async fn a_renewed_login_is_written_where_it_was_agreed_to_or_nowhere() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_login_that_ended_before_all_time_is_renewed_like_any_other() {
+    let setting = Setting::new();
+    let (upstream, _) = guarded(&setting, "Bearer new-canary").await;
+    let (provider, _) = provider(&setting, 200, answer()).await;
+    let path = file(&setting, "login", &claude(i64::MIN));
+    let (wire, _) =
+        lending(setting, at(&path, "/claudeAiOauth/accessToken"), &upstream, Some(&provider)).await;
+    assert_eq!(wire.curl(&["-w", " %{http_code}", "https://api.example/"]).await, "body of 0 200");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn after_a_401_a_credential_is_read_anew_once_and_the_request_sent_once_more() {
     let setting = Setting::new();
     let (upstream, seen) = guarded(&setting, "Bearer v2").await;
