@@ -1,7 +1,9 @@
 //! Thin wrappers over `std::fs` whose errors name the verb and the path.
 #![allow(clippy::disallowed_methods)] // This is the wrapper that the ban points to.
 
+use rustix::fs::{Mode, OFlags, ResolveFlags};
 use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 /// A file-system call that failed.
@@ -46,20 +48,55 @@ pub fn close_to_others(path: &Path) -> Result<(), Error> {
 /// Replaces a file as a whole, so that a reader sees the old content or the new, with the given mode.
 /// Writes nothing when the content is there already.
 pub fn replace(path: &Path, content: &[u8], mode: u32) -> Result<(), Error> {
-    use std::io::Write;
-    use std::os::unix::fs::PermissionsExt;
     if std::fs::read(path).is_ok_and(|old| old == content) {
         return Ok(());
     }
-    let directory = path.parent().unwrap_or(Path::new("."));
+    named(replaced(path, content, mode), "write", path)
+}
+
+fn replaced(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
+    use std::io::Write;
+    use std::os::unix::fs::PermissionsExt;
+    let mut file = tempfile::NamedTempFile::new_in(path.parent().unwrap_or(Path::new(".")))?;
+    file.write_all(content)?;
+    file.as_file().set_permissions(std::fs::Permissions::from_mode(mode))?;
+    file.persist(path)?;
+    Ok(())
+}
+
+/// Where a path leads now: links are followed as far as there is anything, what is not there yet stays as it is written.
+pub fn real(path: &Path) -> PathBuf {
+    let led = path.ancestors().find_map(|there| {
+        let rest = path.strip_prefix(there).ok()?;
+        let real = there.canonicalize().ok()?;
+        Some(if rest.as_os_str().is_empty() { real } else { real.join(rest) })
+    });
+    // What is no text cannot be written down; no such path is opened by what it was written as either.
+    led.filter(|led| led.to_str().is_some()).unwrap_or_else(|| path.to_owned())
+}
+
+/// Opens a file for reading by the path that it really has: a link that has come since, in whichever part of it,
+/// is refused (`ELOOP`) and nothing is waited for. What is opened is what was agreed to.
+pub fn open_real(path: &Path) -> io::Result<std::fs::File> {
+    opened_real(path, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY).map(Into::into)
+}
+
+/// Replaces a file by the path that it really has, as `replace` does; no link that has come since is followed.
+pub fn replace_real(path: &Path, content: &[u8], mode: u32) -> Result<(), Error> {
     let written = || -> io::Result<()> {
-        let mut file = tempfile::NamedTempFile::new_in(directory)?;
-        file.write_all(content)?;
-        file.as_file().set_permissions(std::fs::Permissions::from_mode(mode))?;
-        file.persist(path)?;
-        Ok(())
+        let parts = path.parent().zip(path.file_name());
+        let (directory, name) = parts.ok_or(io::ErrorKind::InvalidInput)?;
+        let directory = opened_real(directory, OFlags::PATH | OFlags::DIRECTORY)?;
+        // By its descriptor: whatever becomes of the path, it is written in this directory.
+        let held = PathBuf::from(format!("/proc/self/fd/{}", directory.as_raw_fd()));
+        replaced(&held.join(name), content, mode)
     };
     named(written(), "write", path)
+}
+
+fn opened_real(path: &Path, flags: OFlags) -> io::Result<OwnedFd> {
+    let flags = flags | OFlags::CLOEXEC;
+    Ok(rustix::fs::openat2(rustix::fs::CWD, path, flags, Mode::empty(), ResolveFlags::NO_SYMLINKS)?)
 }
 
 /// Makes a file with the given mode, whole or not at all; `false` where there is something already.
@@ -80,7 +117,6 @@ pub fn create_new(path: &Path, content: &[u8], mode: u32) -> Result<bool, Error>
 
 /// Reads a small regular file of text that someone else wrote: no link, no pipe, nothing over the limit.
 pub fn read_small(path: &Path, limit: u64) -> Option<String> {
-    use rustix::fs::OFlags;
     use std::io::Read;
     use std::os::unix::fs::OpenOptionsExt;
     let flags = (OFlags::NONBLOCK | OFlags::NOFOLLOW).bits().cast_signed();
@@ -89,6 +125,24 @@ pub fn read_small(path: &Path, limit: u64) -> Option<String> {
     let mut text = String::new();
     let fits = metadata.is_file() && metadata.len() <= limit;
     fits.then(|| file.take(limit).read_to_string(&mut text).ok()).flatten().map(|_| text)
+}
+
+/// Reads a regular file, links to it followed: no pipe or device is waited for, and what is over the limit is an error.
+pub fn read_bounded(path: &Path, limit: u64) -> Result<Vec<u8>, Error> {
+    use std::io::Read;
+    use std::os::unix::fs::OpenOptionsExt;
+    let read = || -> io::Result<Vec<u8>> {
+        let flags = OFlags::NONBLOCK.bits().cast_signed();
+        let file = std::fs::OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+        if !file.metadata()?.is_file() {
+            return Err(io::Error::other("it is no regular file"));
+        }
+        let mut content = Vec::new();
+        file.take(limit + 1).read_to_end(&mut content)?;
+        let fits = u64::try_from(content.len()).is_ok_and(|length| length <= limit);
+        if fits { Ok(content) } else { Err(io::ErrorKind::FileTooLarge.into()) }
+    };
+    named(read(), "read", path)
 }
 
 /// Removes a file; one that is not there is no error.
@@ -142,4 +196,37 @@ pub fn exists(path: &Path) -> bool {
 pub fn append(path: &Path) -> Result<std::fs::File, Error> {
     use std::os::unix::fs::OpenOptionsExt;
     named(std::fs::OpenOptions::new().append(true).create(true).mode(0o600).open(path), "open", path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+
+    #[test]
+    fn what_was_agreed_to_is_what_is_opened_and_written() {
+        let directory = tempfile::tempdir().unwrap();
+        let root = directory.path().canonicalize().unwrap();
+        let (inside, outside) = (root.join("inside"), root.join("outside"));
+        for directory in [&inside, &outside] {
+            std::fs::create_dir(directory).unwrap();
+            replace(&directory.join("key"), b"secret", 0o600).unwrap();
+        }
+        symlink("inside", root.join("way")).unwrap();
+        assert_eq!(real(&root.join("way/key")), inside.join("key"));
+        assert_eq!(real(&root.join("way/none/yet")), inside.join("none/yet"));
+        assert!(open_real(&inside.join("key")).is_ok());
+        assert!(open_real(&root.join("way/key")).is_err());
+        // The file becomes a link, then a directory on the way to it.
+        remove_file(&inside.join("key")).unwrap();
+        symlink(outside.join("key"), inside.join("key")).unwrap();
+        assert_eq!(open_real(&inside.join("key")).unwrap_err().raw_os_error(), Some(40));
+        remove_dir_all(&inside).unwrap();
+        symlink("outside", &inside).unwrap();
+        assert!(open_real(&inside.join("key")).is_err());
+        assert!(replace_real(&inside.join("key"), b"new", 0o600).is_err());
+        assert_eq!(read(&outside.join("key")).unwrap(), b"secret");
+        replace_real(&outside.join("key"), b"new", 0o600).unwrap();
+        assert_eq!(read(&outside.join("key")).unwrap(), b"new");
+    }
 }

@@ -43,7 +43,7 @@ impl Sessions {
             format!("    {name}: {{address: \"127.0.0.1:{}\"{more}}}\n", upstream.port)
         };
         let hosts = [
-            "  hosts:\n    never.example: false\n    \"93.184.215.14\": false\n",
+            "  hosts:\n    never.example: false\n    \"93.184.215.14\": false\n    \"2606:4700:4700::1111\": false\n",
             &host("up.example", ""),
             &host("reading.example", ", access: read-only"),
             &host("posting.example", ", methods: [POST]"),

@@ -239,6 +239,106 @@ fn what_a_manifest_lends_beyond_the_agents_own_is_agreed_to_first() {
 }
 
 #[test]
+fn a_file_of_the_project_that_becomes_a_link_after_the_yes_is_not_followed() {
+    let world = hello();
+    world.manifest(
+        "credentials: {anthropic: {from: \"file:secrets/key\", environment: ANTHROPIC_API_KEY}}\n\
+         sessions: {a: {prompt: Say hello}}\n",
+    );
+    world.write("secrets/key", "sk-ant-api03-agreed-to");
+    std::fs::create_dir(world.path("private")).unwrap();
+    std::fs::write(world.path("private/key"), CANARY).unwrap();
+    world.run(&["up", "--wait", "--yes"]).ok();
+    world.run(&["wait", "a", "--for", "idle", "--timeout", "60s"]).ok();
+    let keys = || {
+        let all =
+            world.requests().into_iter().map(|it| it["api_key"].as_str().unwrap_or_default().to_owned());
+        all.collect::<std::collections::BTreeSet<_>>()
+    };
+    assert!(keys().contains("sk-ant-api03-agreed-to"), "{:?}", keys());
+    let ask = || {
+        let url = "https://api.anthropic.com/v1/models";
+        world.run(&["exec", "a", "--", "curl", "-sS", "-m", "20", "-w", "%{http_code}", url]).stdout
+    };
+    let directory = world.root().join("secrets");
+    std::fs::remove_file(directory.join("key")).unwrap();
+    std::os::unix::fs::symlink(world.path("private/key"), directory.join("key")).unwrap();
+    let got = ask();
+    assert!(got.ends_with("403") && got.contains("is a link now"), "{got}");
+    std::fs::remove_dir_all(&directory).unwrap();
+    std::os::unix::fs::symlink(world.path("private"), &directory).unwrap();
+    assert!(ask().ends_with("403"));
+    // A daemon that begins anew, and one that another `up` looks at, know no more.
+    let said = world.run(&["up", "-d"]).fails(3);
+    assert!(said.contains("private/key"), "asked about where it leads: {said}");
+    world.run(&["daemon", "stop"]).ok();
+    world.run(&["ps"]).ok();
+    eventually("the session is served again", LONG, || ask().contains("is a link now"));
+    assert!(keys().iter().all(|key| !key.contains("Canary")), "{:?}", keys());
+    is_unsent(&world);
+}
+
+/// No request that reached the model held the canary in either of its headers.
+#[track_caller]
+fn is_unsent(world: &World) {
+    for request in world.requests() {
+        assert!(!request.to_string().contains(CANARY), "{request}");
+    }
+}
+
+#[test]
+fn a_login_that_a_dotfiles_manager_links_is_lent_and_followed_to_its_next_place() {
+    let world = hello();
+    let login = |token: &str| {
+        json!({"claudeAiOauth": {"accessToken": token, "expiresAt": 4_102_444_800_000_u64,
+            "scopes": ["user:inference"]}})
+        .to_string()
+    };
+    let link = world.path("user/.claude/.credentials.json");
+    std::fs::create_dir_all(link.parent().unwrap()).unwrap();
+    for (generation, token) in [("one", CANARY), ("two", "sk-ant-oat01-of-the-next")] {
+        std::fs::write(world.path(generation), login(token)).unwrap();
+    }
+    std::os::unix::fs::symlink(world.path("one"), &link).unwrap();
+    world.manifest("sessions: {a: {prompt: Say hello}}\n");
+    world.run(&["up", "--wait", "--yes"]).ok();
+    world.run(&["wait", "a", "--for", "idle", "--timeout", "60s"]).ok();
+    let sent = authorizations(&world);
+    assert!(!sent.is_empty() && sent.iter().all(|it| *it == format!("Bearer {CANARY}")), "{sent:?}");
+    std::os::unix::fs::symlink(world.path("two"), link.with_extension("new")).unwrap();
+    std::fs::rename(link.with_extension("new"), &link).unwrap();
+    world.run(&["exec", "a", "--", "curl", "-sS", "-m", "20", "https://api.anthropic.com/v1/models"]).ok();
+    assert_eq!(world.requests().pop().unwrap()["authorization"], "Bearer sk-ant-oat01-of-the-next");
+}
+
+#[test]
+fn a_certificate_that_a_credentials_host_is_believed_by_is_agreed_to_by_its_content() {
+    let world = quiet("sessions: {a: }\n");
+    let certificate = |letter: &str| {
+        format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", letter.repeat(64))
+    };
+    world.write("own.pem", &certificate("A"));
+    world.manifest("proxy: {hosts: {api.anthropic.com: {ca: own.pem}}}\nsessions: {a: }\n");
+    let first = world.run(&["up"]).fails(3);
+    let hash = |said: &str| {
+        let at = said.find("(sha256 ").unwrap_or_else(|| panic!("no hash: {said}"));
+        said[at + 8..].split(')').next().unwrap().to_owned()
+    };
+    assert!(first.contains("own.pem` (sha256 ") && hash(&first).len() == 16, "{first}");
+    // Agreed to: without an engine nothing more happens.
+    let nowhere = |args: &[&str]| {
+        let output = world.command(args).env("DOCKER_HOST", "unix:///nowhere/docker.sock").output().unwrap();
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    assert_eq!(nowhere(&["up", "--yes"]).0, Some(1));
+    assert_eq!(nowhere(&["up"]).0, Some(1), "it is asked once");
+    world.write("own.pem", &certificate("B"));
+    let (code, second) = nowhere(&["up"]);
+    assert_eq!(code, Some(3), "{second}");
+    assert_ne!(hash(&first), hash(&second));
+}
+
+#[test]
 fn a_command_is_taken_from_the_users_own_file_alone() {
     let manifest = "credentials: {acme: {from: {command: [touch, ran]}, host: acme.dev}}\nsessions: {a: }\n";
     let world = quiet(manifest);

@@ -186,6 +186,8 @@ fn a_container_of_the_same_name_that_is_not_ours_is_left_alone() {
 fn exit_codes_of_wrong_command_lines_and_of_dry_runs() {
     let world = World::new();
     assert_eq!(world.run(&["no-such-verb"]).code, 2);
+    let said = world.run(&["wait", "a", "--for", "idle", "--timeout", "2000000000000000h"]).fails(2);
+    assert!(said.contains("at most 10 years"), "{said}");
     world.manifest("sessions: {a: hello}\n");
     let plan = world.run(&["up", "--dry-run"]).ok();
     assert_eq!(plan, "create a: not there\n");

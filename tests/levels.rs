@@ -135,6 +135,54 @@ fn a_dotenv_that_is_a_link_elsewhere_is_not_read() {
 }
 
 #[test]
+fn a_wrong_line_of_a_dotenv_is_named_and_never_shown() {
+    let place = Place::new();
+    place.write("shop/clauderon.yaml", "environment:\n  T: ${TOKEN}\n");
+    let secrets = [
+        "hunter2-alone",
+        "a b=hunter2",
+        "hunter2 hunter3==",
+        "TOKEN='hunter2' more-hunter",
+        "TOKEN=\"hunter2",
+        "export hunter2",
+        "\u{1b}[31mhunter2",
+    ];
+    for secret in secrets {
+        place.write("shop/.env", &format!("# first\n{secret}\n"));
+        for args in [
+            &["validate"][..],
+            &["validate", "--format", "json"],
+            &["validate", "--format", "github"],
+            &["config"],
+            &["up"],
+        ] {
+            let output = place.run(args);
+            let shown = place.shown(&output);
+            assert_eq!(output.status.code(), Some(2), "{secret}: {shown}");
+            assert!(!shown.contains("hunter"), "{secret}: {shown}");
+            let named = shown.contains("shop/.env:2:")
+                || (shown.contains(".env") && (shown.contains("line=2") || shown.contains("\"line\": 2")));
+            assert!(named, "the place is told: {shown}");
+        }
+    }
+}
+
+#[test]
+fn a_link_of_a_dotenv_or_a_prompt_within_the_project_is_followed() {
+    let place = Place::new();
+    std::fs::create_dir(place.root.join("shop/config")).unwrap();
+    place.write("shop/config/env", "IMAGE=linked\n");
+    place.write("shop/text.md", "do it");
+    place.write("shop/clauderon.yaml", "image: ${IMAGE}\nprompt: {file: prompt.md}\n");
+    std::os::unix::fs::symlink("config/env", place.root.join("shop/.env")).unwrap();
+    std::os::unix::fs::symlink(place.root.join("shop/text.md"), place.root.join("shop/prompt.md")).unwrap();
+    let output = place.run(&["config", "--format", "json"]);
+    let value: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let session = &value["sessions"]["default"];
+    assert_eq!((&session["image"], &session["prompt"]["text"]), (&"linked".into(), &"do it".into()));
+}
+
+#[test]
 fn faults_come_as_json_and_as_annotations() {
     let place = Place::new();
     place.write("shop/clauderon.yaml", "name: shop\nmode: btach\nname: two\n");

@@ -416,9 +416,15 @@ pub enum Format {
     Json,
 }
 
+/// The longest time that a command waits.
+const LONGEST: std::time::Duration = std::time::Duration::from_hours(10 * 366 * 24);
+
 fn duration(text: &str) -> Result<std::time::Duration, String> {
     let parsed: jiff::SignedDuration = text.parse().map_err(|_| "a time such as `90s` or `2m`".to_owned())?;
-    parsed.try_into().map_err(|_| "a time that is not negative".to_owned())
+    let time: std::time::Duration =
+        parsed.try_into().map_err(|_| "a time that is not negative".to_owned())?;
+    // No clock counts further than some time; what waits for so long waits for ever.
+    if time > LONGEST { Err("a time of at most 10 years".to_owned()) } else { Ok(time) }
 }
 
 /// A host as the log has it: in lower case, without a dot at its end or brackets around it.

@@ -2,7 +2,6 @@
 
 use super::remedy::file_error;
 use crate::error::Error;
-use crate::fs;
 use crate::manifest::project::{HostAccess, Session};
 use crate::proxy::rules::Rules;
 use std::collections::BTreeMap;
@@ -29,7 +28,7 @@ pub fn authorities(session: &Session) -> Result<BTreeMap<String, String>, Error>
     let mut authorities = BTreeMap::new();
     for (name, host) in &session.hosts {
         let Some(ca) = &host.ca else { continue };
-        let text = certificates(&fs::read_to_string(ca).map_err(file_error)?);
+        let text = certificates(&super::lend::authority(ca).map_err(file_error)?);
         if text.is_empty() {
             return Err(Error::failed(format!("`{}` holds no certificate", ca.display()))
                 .hint("`ca` names a PEM file: `-----BEGIN CERTIFICATE-----` and what follows"));

@@ -7,6 +7,7 @@ use crate::credential::lending::lendings;
 use crate::daemon::control::Handed;
 use crate::daemon::record;
 use crate::error::Error;
+use crate::fs;
 use crate::home::Home;
 use crate::manifest::host::most_specific;
 use crate::manifest::project::{Egress, Host, Project, Session, Source};
@@ -14,8 +15,10 @@ use crate::render::desired::Desired;
 use crate::render::identity::{owner, session_id};
 use crate::secret::Secret;
 use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::env;
+use std::path::Path;
 
 /// What is found of all sessions' credentials: by session, then by name.
 pub type Founds = BTreeMap<String, BTreeMap<String, Found>>;
@@ -88,7 +91,7 @@ pub fn taken(session: &Session) -> Vec<String> {
         let bindings = crate::credential::known::bindings(credential, said, kind);
         let own = crate::credential::known::implied(session.agent.kind).contains(&credential.as_str());
         if said.from.is_some() || !own {
-            let from = said.from.as_ref().map_or("your own".to_owned(), |from| format!("`{}`", real(from)));
+            let from = said.from.as_ref().map_or("your own".to_owned(), |from| format!("`{from}`"));
             let mut hosts: Vec<String> =
                 bindings.iter().map(|binding| format!("`{}:{}`", binding.host, binding.port)).collect();
             hosts.dedup();
@@ -104,7 +107,9 @@ pub fn taken(session: &Session) -> Vec<String> {
                 && (address.is_some() || ca.is_some())
             {
                 let at = address.as_ref().map_or("its own address".to_owned(), |at| format!("`{at}`"));
-                let by = ca.as_ref().map_or(String::new(), |ca| format!(", believed by `{}`", ca.display()));
+                let by = ca.as_ref().map_or(String::new(), |ca| {
+                    format!(", believed by `{}` ({})", ca.display(), fingerprint(ca))
+                });
                 taken.push(format!(
                     "{name}: `{}` is sent the credential `{credential}` at {at}{by}",
                     binding.host
@@ -115,26 +120,32 @@ pub fn taken(session: &Session) -> Vec<String> {
     taken
 }
 
-/// A source with the file that its path leads to.
-fn real(source: &Source) -> Source {
-    match source {
-        Source::File { path, pointer } => Source::File {
-            path: path.canonicalize().unwrap_or_else(|_| path.clone()),
-            pointer: pointer.clone(),
-        },
-        other => other.clone(),
-    }
+/// Bytes that a file of certificates may have.
+const LARGEST_AUTHORITY: u64 = 1 << 20;
+
+/// What a `ca` names.
+pub fn authority(path: &Path) -> Result<String, fs::Error> {
+    fs::read_bounded(path, LARGEST_AUTHORITY).map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// The same credentials with each file inside the project named by where it leads now: what a later commit puts there as
-/// a link, nobody has agreed to.
+/// What tells one content of a `ca` from another: who agreed to one did not agree to what takes its place.
+fn fingerprint(path: &Path) -> String {
+    let digits = |text: String| {
+        let digest = Sha256::digest(text.as_bytes());
+        digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect::<String>()
+    };
+    authority(path).map_or("which cannot be read".to_owned(), |text| format!("sha256 {}", digits(text)))
+}
+
+/// The same credentials with each file that was found inside the project named by where it leads now, and fixed there: what
+/// a later commit puts there as a link, nobody has agreed to. What a manifest names is fixed since it was read.
 fn pinned(project: &Project, mut founds: Founds) -> Founds {
     for found in founds.values_mut().flat_map(BTreeMap::values_mut) {
-        if let Some(source @ Source::File { .. }) = &found.source
-            && let Source::File { path, .. } = source
+        if let Some(Source::File { path, fixed, .. }) = &mut found.source
             && path.starts_with(&project.root)
+            && !*fixed
         {
-            found.source = Some(real(source));
+            (*path, *fixed) = (fs::real(path), true);
         }
     }
     founds

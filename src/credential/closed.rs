@@ -20,14 +20,53 @@ pub enum Closed {
 const CLAUDE: [&str; 4] = ["platform.claude.com", "console.anthropic.com", "claude.ai", "api.anthropic.com"];
 /// Hosts that give tokens to Codex's users.
 const CODEX: [&str; 2] = ["auth.openai.com", "auth.api.openai.org"];
-/// Where keys are made with a login that is lent: host, part of the path.
-const MINTING: [(&str, &str); 5] = [
-    ("api.anthropic.com", "/oauth/claude_cli/create_api_key"),
-    ("api.anthropic.com", "/organizations/api_keys"),
-    ("api.openai.com", "/realtime/client_secrets"),
-    ("api.openai.com", "/realtime/sessions"),
-    ("api.openai.com", "/organization/admin_api_keys"),
+/// Where what is lent could be turned into a key of the container's own: each host, and what its paths are.
+const MINTING: [(&str, Part); 10] = [
+    ("api.anthropic.com", Part::Holds("/oauth/claude_cli/create_api_key")),
+    ("api.anthropic.com", Part::Holds("/organizations/api_keys")),
+    ("api.openai.com", Part::Holds("/organization/admin_api_keys")),
+    // The administrations: keys, service accounts, invitations, members. Reading stays.
+    ("api.anthropic.com", Part::Below("/organizations")),
+    ("api.openai.com", Part::Below("/organization")),
+    // Keys that live shortly, of `/realtime`, `/chatkit` and whatever is called so next.
+    ("api.openai.com", Part::Ends("sessions")),
+    ("api.openai.com", Part::Ends("client_secrets")),
+    // Tokens of an app, of its installations and its users, and of runners.
+    ("api.github.com", Part::Ends("access_tokens")),
+    ("api.github.com", Part::Below("/applications")),
+    ("api.github.com", Part::Ends("-token")),
 ];
+
+/// What a path is, in lower case. But for `Holds` only who does more than read is meant.
+#[derive(Clone, Copy)]
+enum Part {
+    /// It holds these segments.
+    Holds(&'static str),
+    /// It is this segment or below it, after a version or without.
+    Below(&'static str),
+    /// Its last segment ends so.
+    Ends(&'static str),
+}
+
+impl Part {
+    fn fits(self, path: &str, reads: bool) -> bool {
+        match self {
+            Self::Holds(part) => path.contains(part),
+            Self::Below(part) => {
+                let rest = unversioned(path).strip_prefix(part);
+                !reads && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            }
+            Self::Ends(end) => !reads && path.ends_with(end),
+        }
+    }
+}
+
+/// A path without the `/v1` at its begin.
+fn unversioned(path: &str) -> &str {
+    let Some(rest) = path.strip_prefix("/v") else { return path };
+    let after = rest.trim_start_matches(|digit: char| digit.is_ascii_digit());
+    if after.len() < rest.len() && after.starts_with('/') { after } else { path }
+}
 
 /// Whether a request is one of them.
 pub fn closed(asked: &Asked<'_>) -> Option<Closed> {
@@ -48,7 +87,12 @@ pub fn closed(asked: &Asked<'_>) -> Option<Closed> {
             "token_type": "Bearer", "expires_in": 864_000,
         })));
     }
-    MINTING.iter().any(|(host, part)| *host == asked.host && path.contains(part)).then_some(Closed::Minting)
+    let reading = [Method::GET, Method::HEAD, Method::OPTIONS].contains(asked.method);
+    let reads = reading && asked.overriding().next().is_none();
+    MINTING
+        .iter()
+        .any(|(host, part)| *host == asked.host && part.fits(&path, reads))
+        .then_some(Closed::Minting)
 }
 
 /// A path as the most generous server may read it: decoded, in lower case, without empty segments and dots.
@@ -98,9 +142,11 @@ mod tests {
     use hyper::HeaderMap;
 
     fn asked(host: &str, path: &str) -> Option<Closed> {
-        let headers = HeaderMap::new();
-        let method = &Method::POST;
-        closed(&Asked { secure: true, host, port: 443, method, path, query: None, headers: &headers })
+        asked_with(&Method::POST, &HeaderMap::new(), host, path)
+    }
+
+    fn asked_with(method: &Method, headers: &HeaderMap, host: &str, path: &str) -> Option<Closed> {
+        closed(&Asked { secure: true, host, port: 443, method, path, query: None, headers })
     }
 
     #[test]
@@ -135,5 +181,50 @@ mod tests {
             assert_eq!(asked("api.anthropic.com", path), None, "{path}");
         }
         assert_eq!(asked("evil.example", "/oauth/token"), None);
+    }
+
+    #[test]
+    fn no_key_is_minted_of_a_key_and_what_is_no_minting_stays_open() {
+        let minting = [
+            ("api.openai.com", "/v1/realtime/client_secrets"),
+            ("api.openai.com", "/v1/realtime/sessions"),
+            ("api.openai.com", "/v1/realtime/transcription_sessions"),
+            ("api.openai.com", "/v1/realtime/translations/client_secrets/"),
+            ("api.openai.com", "/v1/chatkit/sessions"),
+            ("api.openai.com", "/v1/chatkit/Session%73"),
+            ("api.openai.com", "/v1/organization/projects/p/service_accounts"),
+            ("api.openai.com", "/v1/organization/admin_api_keys"),
+            ("api.openai.com", "/v1//organization/invites"),
+            ("api.openai.com", "/v2/x/../organization"),
+            ("api.openai.com", "/organization/projects"),
+            ("api.anthropic.com", "/v1/organizations/invites"),
+            ("api.anthropic.com", "/v1/organizations/workspaces/w/members"),
+            ("api.github.com", "/app/installations/1/access_tokens"),
+            ("api.github.com", "/applications/c/token/scoped"),
+            ("api.github.com", "/repos/o/r/actions/runners/registration-token"),
+        ];
+        for (host, path) in minting {
+            assert_eq!(asked(host, path), Some(Closed::Minting), "{host}{path}");
+            let mut headers = HeaderMap::new();
+            headers.insert("x-http-method-override", "POST".parse().unwrap());
+            let got = asked_with(&Method::GET, &headers, host, path);
+            assert_eq!(got, Some(Closed::Minting), "GET that is a POST: {host}{path}");
+        }
+        for (host, path) in [
+            ("api.openai.com", "/v1/responses"),
+            ("api.openai.com", "/v1/organizational"),
+            ("api.openai.com", "/v1/chatkit/sessions/s/cancel"),
+            ("api.openai.com", "/version/organization"),
+            ("api.anthropic.com", "/v1/messages"),
+            ("api.anthropic.com", "/api/claude_code/organizations/metrics"),
+            ("api.github.com", "/repos/o/r/pulls"),
+            ("api.github.com", "/repos/o/applications/issues"),
+            ("sessions.example", "/v1/chatkit/sessions"),
+        ] {
+            assert_eq!(asked(host, path), None, "{host}{path}");
+        }
+        let read = |path| asked_with(&Method::GET, &HeaderMap::new(), "api.openai.com", path);
+        assert_eq!(read("/v1/organization/usage/completions"), None);
+        assert_eq!(read("/v1/organization/admin_api_keys"), Some(Closed::Minting));
     }
 }

@@ -2,7 +2,7 @@
 //! value is kept.
 
 use super::known::{Found, Kind, Places, candidates, kind};
-use super::read;
+use super::read::{self, At};
 use super::refresh::Provider;
 use crate::manifest::project::{Session, Source};
 use serde_json::{Value, json};
@@ -33,8 +33,8 @@ pub fn look(source: &Source, searched: Searched<'_>) -> There {
     match source {
         Source::Env(name) if (searched.has)(name) => There::Found,
         Source::Env(name) => There::Missing(format!("the variable `{name}` is not set")),
-        Source::File { path, pointer } => {
-            read::file(path, pointer).map_or_else(There::Missing, |_| There::Found)
+        Source::File { path, pointer, fixed } => {
+            read::file(At { path, fixed: *fixed }, pointer).map_or_else(There::Missing, |_| There::Found)
         }
         Source::Op(_) | Source::Command { .. } => There::Untried,
     }
@@ -56,8 +56,8 @@ pub fn find(session: &Session, searched: Searched<'_>) -> BTreeMap<String, Found
 
 /// What an agent shows of its login; no token is in it.
 fn about(source: &Source) -> Value {
-    let Source::File { path, .. } = source else { return Value::Null };
-    let Ok(document) = read::document(path) else { return Value::Null };
+    let Source::File { path, fixed, .. } = source else { return Value::Null };
+    let Ok(document) = read::document(At { path, fixed: *fixed }) else { return Value::Null };
     match Provider::of(source) {
         Some(Provider::Claude) => {
             let login = &document["claudeAiOauth"];

@@ -1,14 +1,13 @@
 //! Holds the values of credentials in the daemon's memory: handed over, read where they are, read anew when that changes
 //! or a value was rejected, and renewed by the host alone, one renewal at a time.
 
-use super::read::{self, Stamp};
+use super::read::{self, At, Stamp};
 use super::refresh::{Post, Provider};
 use crate::manifest::project::Source;
 use crate::secret::Secret;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -96,7 +95,9 @@ impl Keeper {
         let kept = self.kept(source);
         let mut kept = kept.lock().await;
         let read = match source {
-            Source::File { path, pointer } => self.file(&mut kept, source, path, pointer).await,
+            Source::File { path, pointer, fixed } => {
+                self.file(&mut kept, source, At { path, fixed: *fixed }, pointer).await
+            }
             _ => match kept.value.clone() {
                 Some(value) => Ok(value),
                 None if kept.rests() => Err("it could not be had a moment ago".to_owned()),
@@ -127,11 +128,12 @@ impl Keeper {
         }
         kept.forced = Some(Instant::now());
         let read = match source {
-            Source::File { path, pointer } => {
-                let read = open(path, pointer).await.ok();
+            Source::File { path, pointer, fixed } => {
+                let at = At { path, fixed: *fixed };
+                let read = open(at, pointer).await.ok();
                 match (read, Provider::of(source)) {
                     (Some(read), Some(provider)) if read.value == *rejected => {
-                        self.renew(&mut kept, provider, path, pointer, read).await.ok()
+                        self.renew(&mut kept, provider, at, pointer, read).await.ok()
                     }
                     (Some(read), _) => Some(kept.take(read)),
                     (None, _) => None,
@@ -154,35 +156,35 @@ impl Keeper {
         &self,
         kept: &mut Kept,
         source: &Source,
-        path: &Path,
+        at: At<'_>,
         pointer: &str,
     ) -> Result<Secret<String>, String> {
-        let unchanged = kept.stamp.is_some() && kept.stamp == read::stamp(path);
+        let unchanged = kept.stamp.is_some() && kept.stamp == at.stamp();
         let value = match kept.value.clone().filter(|_| unchanged) {
             Some(value) => value,
             None => {
                 kept.vain = None;
-                let read = open(path, pointer).await?;
+                let read = open(at, pointer).await?;
                 kept.take(read)
             }
         };
         let Some(provider) = Provider::of(source) else { return Ok(value) };
-        let left = |kept: &Kept| kept.ends.map(|ends| ends - now());
+        let left = |kept: &Kept| kept.ends.map(|ends| ends.saturating_sub(now()));
         if left(kept).is_none_or(|left| left > EARLY) {
             return Ok(value);
         }
         let over = left(kept).is_some_and(|left| left <= 0);
-        let ended = format!("the login in `{}` has ended", path.display());
+        let ended = format!("the login in `{}` has ended", at.path.display());
         if kept.rests() {
             return if over { Err(ended) } else { Ok(value) };
         }
         // Read once more: another owner of the file may have renewed it.
-        let read = open(path, pointer).await?;
-        match self.renew(kept, provider, path, pointer, read).await {
+        let read = open(at, pointer).await?;
+        match self.renew(kept, provider, at, pointer, read).await {
             Ok(value) => Ok(value),
             Err(why) => {
                 kept.vain = Some(Instant::now());
-                tracing::warn!(file = %path.display(), why, "a login could not be renewed");
+                tracing::warn!(file = %at.path.display(), why, "a login could not be renewed");
                 let login = provider.login();
                 if over {
                     Err(format!("{ended} and could not be renewed ({why}): {login} on the host"))
@@ -198,7 +200,7 @@ impl Keeper {
         &self,
         kept: &mut Kept,
         provider: Provider,
-        path: &Path,
+        at: At<'_>,
         pointer: &str,
         read: Opened,
     ) -> Result<Secret<String>, String> {
@@ -209,24 +211,22 @@ impl Keeper {
         let renewed = (status == 200).then(|| provider.renewed(read.document, &answer, now(), &time));
         let Some(document) = renewed.flatten() else {
             // Of two owners of one refresh token the other was faster: its file has the new one.
-            let again = open(path, pointer).await?;
+            let again = open(at, pointer).await?;
             return if again.value == read.value {
                 Err(format!("status {status}"))
             } else {
                 Ok(kept.take(again))
             };
         };
-        let value = read::pointed(&document, path, pointer)?;
+        let value = read::pointed(&document, at.path, pointer)?;
         kept.ends = provider.ends(&document);
         kept.value = Some(value.clone());
         kept.vain = None;
         let text = Secret::new(format!("{document:#}\n"));
-        // A link leads to the file that is meant; what it replaces would be the link.
-        let real = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-        if let Err(error) = crate::fs::replace(&real, text.expose().as_bytes(), 0o600) {
+        if let Err(error) = at.replace(text.expose().as_bytes()) {
             tracing::error!(%error, "a renewed login is held in memory alone");
         }
-        kept.stamp = read::stamp(path);
+        kept.stamp = at.stamp();
         Ok(value)
     }
 }
@@ -257,18 +257,19 @@ struct Opened {
     ends: Option<i64>,
 }
 
-async fn open(path: &Path, pointer: &str) -> Result<Opened, String> {
-    let (path, pointer) = (path.to_owned(), pointer.to_owned());
+async fn open(at: At<'_>, pointer: &str) -> Result<Opened, String> {
+    let (path, fixed, pointer) = (at.path.to_owned(), at.fixed, pointer.to_owned());
     let opened = tokio::task::spawn_blocking(move || {
+        let at = At { path: &path, fixed };
         // The stamp first: a change while it is read is seen the next time.
-        let stamp = read::stamp(&path);
+        let stamp = at.stamp();
         if pointer.is_empty() {
-            let value = read::file(&path, &pointer)?;
+            let value = read::file(at, &pointer)?;
             return Ok(Opened { value, document: Value::Null, stamp, ends: None });
         }
-        let document = read::document(&path)?;
+        let document = read::document(at)?;
         let value = read::pointed(&document, &path, &pointer)?;
-        let source = Source::File { path, pointer };
+        let source = Source::File { path, pointer, fixed };
         let ends = Provider::of(&source).and_then(|provider| provider.ends(&document));
         Ok(Opened { value, document, stamp, ends })
     });

@@ -80,7 +80,8 @@ pub fn implied(agent: AgentKind) -> &'static [&'static str] {
 /// Where a known credential is searched for, in this order.
 pub fn candidates(name: &str, places: &Places) -> Vec<Source> {
     let env = |name: &str| Source::Env(name.to_owned());
-    let file = |path: PathBuf, pointer: &str| Source::File { path, pointer: pointer.to_owned() };
+    let file =
+        |path: PathBuf, pointer: &str| Source::File { path, pointer: pointer.to_owned(), fixed: false };
     match name {
         "anthropic" => vec![
             env("CLAUDE_CODE_OAUTH_TOKEN"),

@@ -14,6 +14,8 @@ use tokio::io::AsyncReadExt;
 const LARGEST: u64 = 1 << 20;
 /// The longest value: it has to fit a header.
 const LONGEST: usize = 16 << 10;
+/// What the system says of a link where none is followed.
+const LINK: i32 = rustix::io::Errno::LOOP.raw_os_error();
 /// How long 1Password may take; it may ask a person.
 const OP: u64 = 60;
 
@@ -26,34 +28,76 @@ pub(super) struct Stamp {
     length: u64,
 }
 
-/// The state of a file now.
-pub(super) fn stamp(path: &Path) -> Option<Stamp> {
-    let data = std::fs::metadata(path).ok()?;
-    Some(Stamp {
-        modified: (data.mtime(), data.mtime_nsec()),
-        changed: (data.ctime(), data.ctime_nsec()),
-        inode: data.ino(),
-        length: data.len(),
-    })
+impl Stamp {
+    fn of(data: &std::fs::Metadata) -> Self {
+        Self {
+            modified: (data.mtime(), data.mtime_nsec()),
+            changed: (data.ctime(), data.ctime_nsec()),
+            inode: data.ino(),
+            length: data.len(),
+        }
+    }
 }
 
-/// A file's text. Nothing is waited for: a pipe or a device is no file.
-pub(super) fn text(path: &Path) -> Result<Secret<String>, String> {
-    let told = |error: std::io::Error| format!("`{}` cannot be read: {error}", path.display());
-    let flags = rustix::fs::OFlags::NONBLOCK.bits();
-    let flags = i32::try_from(flags).unwrap_or_default();
-    let file = std::fs::OpenOptions::new().read(true).custom_flags(flags).open(path).map_err(told)?;
-    if !file.metadata().map_err(told)?.is_file() {
-        return Err(format!("`{}` is no file", path.display()));
+/// A file that holds a credential.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct At<'a> {
+    /// Where it is.
+    pub path: &'a Path,
+    /// Whether the path is followed without any link.
+    pub fixed: bool,
+}
+
+impl At<'_> {
+    /// The state of the file now.
+    pub(super) fn stamp(self) -> Option<Stamp> {
+        let data = if self.fixed { self.open().ok()?.metadata() } else { std::fs::metadata(self.path) };
+        data.ok().map(|data| Stamp::of(&data))
     }
-    let mut text = String::new();
-    file.take(LARGEST).read_to_string(&mut text).map_err(told)?;
-    Ok(Secret::new(text))
+
+    /// Opens it. Nothing is waited for: a pipe or a device is no file.
+    fn open(self) -> std::io::Result<std::fs::File> {
+        if self.fixed {
+            return crate::fs::open_real(self.path);
+        }
+        let flags = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+        std::fs::OpenOptions::new().read(true).custom_flags(flags).open(self.path)
+    }
+
+    /// Replaces its content.
+    pub(super) fn replace(self, content: &[u8]) -> Result<(), crate::fs::Error> {
+        if self.fixed {
+            return crate::fs::replace_real(self.path, content, 0o600);
+        }
+        // A link leads to the file that is meant; what it replaces would be the link.
+        let real = self.path.canonicalize().unwrap_or_else(|_| self.path.to_owned());
+        crate::fs::replace(&real, content, 0o600)
+    }
+
+    /// Its text.
+    fn text(self) -> Result<Secret<String>, String> {
+        let path = self.path.display();
+        let told = |error: std::io::Error| match error.raw_os_error() {
+            Some(LINK) if self.fixed => {
+                format!(
+                    "`{path}` is a link now, or lies behind one: `clauderon up` asks about where it leads"
+                )
+            }
+            _ => format!("`{path}` cannot be read: {error}"),
+        };
+        let file = self.open().map_err(told)?;
+        if !file.metadata().map_err(told)?.is_file() {
+            return Err(format!("`{path}` is no file"));
+        }
+        let mut text = String::new();
+        file.take(LARGEST).read_to_string(&mut text).map_err(told)?;
+        Ok(Secret::new(text))
+    }
 }
 
 /// A file as the value that it holds: JSON, or YAML by its name.
-pub(super) fn document(path: &Path) -> Result<Value, String> {
-    let text = text(path)?;
+pub(super) fn document(at: At<'_>) -> Result<Value, String> {
+    let (path, text) = (at.path, at.text()?);
     let yaml = path.extension().is_some_and(|end| end == "yml" || end == "yaml");
     let value = if yaml {
         serde_saphyr::from_str(text.expose()).ok()
@@ -84,11 +128,11 @@ pub(super) fn value(text: &str, whose: &str) -> Result<Secret<String>, String> {
 }
 
 /// The value of a file.
-pub(super) fn file(path: &Path, pointer: &str) -> Result<Secret<String>, String> {
+pub(super) fn file(at: At<'_>, pointer: &str) -> Result<Secret<String>, String> {
     if pointer.is_empty() {
-        return value(text(path)?.expose(), &format!("`{}`", path.display()));
+        return value(at.text()?.expose(), &format!("`{}`", at.path.display()));
     }
-    pointed(&document(path)?, path, pointer)
+    pointed(&document(at)?, at.path, pointer)
 }
 
 /// The output of what a source runs.
@@ -100,9 +144,9 @@ pub(super) async fn run(source: &Source) -> Result<Secret<String>, String> {
         Source::Command { argv, timeout } => (argv.clone(), *timeout),
         Source::Env(_) | Source::File { .. } => return Err("nothing is run for it".to_owned()),
     };
-    let program = argv.first().cloned().unwrap_or_default();
-    let mut child = tokio::process::Command::new(&program)
-        .args(&argv[1..])
+    let (program, arguments) = argv.split_first().ok_or("the command is empty")?;
+    let mut child = tokio::process::Command::new(program)
+        .args(arguments)
         .current_dir("/")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -123,4 +167,46 @@ pub(super) async fn run(source: &Source) -> Result<Secret<String>, String> {
     let late = |_| Err(format!("`{program}` took longer than {seconds} s"));
     let text = tokio::time::timeout(Duration::from_secs(seconds), done).await.unwrap_or_else(late)?;
     value(text.expose(), &format!("`{program}`"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Files that a stranger's project may name: they end in a message, within a thread's stack and in bounded memory.
+    #[test]
+    fn no_document_makes_it_panic_or_grow() {
+        let directory = tempfile::tempdir().unwrap();
+        let bomb = (1..20).fold("a0: &a0 [x,x,x,x,x,x,x,x,x]\n".to_owned(), |text, n| {
+            let part = format!("*a{},", n - 1).repeat(9);
+            format!("{text}a{n}: &a{n} [{part}]\n")
+        });
+        let deep = "[".repeat(500_000);
+        let flow = "{a: ".repeat(200_000);
+        let dashes = "- ".repeat(400_000);
+        for (name, text) in [
+            ("bomb.yml", bomb.as_str()),
+            ("deep.yml", &deep),
+            ("flow.yaml", &flow),
+            ("dashes.yml", &dashes),
+            ("deep.json", &deep),
+            ("tag.yml", "!!binary \"\u{0}"),
+            ("key.yml", "? [a, {b: c}]\n: d"),
+            ("merge.yml", "a: &a {<<: *a}"),
+            ("empty.json", ""),
+        ] {
+            let path = directory.path().join(name);
+            crate::fs::replace(&path, text.as_bytes(), 0o600).unwrap();
+            for pointer in ["/a", "", "no pointer", "/~", "/a/99999999999999999999"] {
+                let read = file(At { path: &path, fixed: false }, pointer);
+                assert!(read.is_err() || pointer.is_empty(), "{name}{pointer}");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_command_of_nothing_is_an_error() {
+        let source = Source::Command { argv: Vec::new(), timeout: u64::MAX };
+        assert!(run(&source).await.is_err());
+    }
 }

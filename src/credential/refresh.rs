@@ -53,6 +53,14 @@ impl Provider {
         }
     }
 
+    /// Where its file keeps it.
+    fn key(self) -> &'static str {
+        match self {
+            Self::Claude => "claudeAiOauth",
+            Self::Codex => "tokens",
+        }
+    }
+
     /// What is asked; `None` where the file holds no refresh token.
     pub fn question(self, file: &Value) -> Option<Secret<String>> {
         let text = |value: &Value| value.as_str().filter(|text| !text.is_empty()).map(str::to_owned);
@@ -88,7 +96,9 @@ impl Provider {
             Self::Codex => {
                 let token = file["tokens"]["access_token"].as_str()?;
                 let claims = URL_SAFE_NO_PAD.decode(token.split('.').nth(1)?).ok()?;
-                serde_json::from_slice::<Value>(&claims).ok()?["exp"].as_i64().map(|seconds| seconds * 1000)
+                serde_json::from_slice::<Value>(&claims).ok()?["exp"]
+                    .as_i64()
+                    .map(|end| end.saturating_mul(1000))
             }
         }
     }
@@ -97,9 +107,11 @@ impl Provider {
     pub fn renewed(self, mut file: Value, answer: &Value, now: i64, time: &str) -> Option<Value> {
         let text = |key: &str| answer[key].as_str().filter(|text| !text.is_empty());
         let access = text("access_token")?;
+        // Only of an object a member can be set; what else stands there is no login.
+        file.get(self.key()).filter(|login| login.is_object())?;
         match self {
             Self::Claude => {
-                let login = &mut file["claudeAiOauth"];
+                let login = &mut file[self.key()];
                 login["accessToken"] = json!(access);
                 if let Some(refresh) = text("refresh_token") {
                     login["refreshToken"] = json!(refresh);
@@ -124,5 +136,33 @@ impl Provider {
             }
         }
         Some(file)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_file_and_no_answer_makes_it_panic() {
+        let jwt = |exp: &str| format!("e30.{}.x", URL_SAFE_NO_PAD.encode(format!(r#"{{"exp":{exp}}}"#)));
+        let odd = [json!(null), json!([]), json!("text"), json!({}), json!(1), json!({"access_token": [1]})];
+        let odd = odd.into_iter().chain(["1e400", "-9223372036854775808", "9223372036854775807"].map(
+            |end| json!({"access_token": jwt(end), "refresh_token": "r", "scopes": 1, "expiresAt": i64::MIN}),
+        ));
+        let odd: Vec<Value> = odd.collect();
+        for provider in [Provider::Claude, Provider::Codex] {
+            for login in &odd {
+                for file in [json!({provider.key(): login}), login.clone(), json!([login])] {
+                    let _ = (provider.question(&file), provider.ends(&file));
+                    for answer in odd.iter().chain([&json!({"access_token": "t", "expires_in": i64::MAX})]) {
+                        let renewed = provider.renewed(file.clone(), answer, 0, "now");
+                        assert!(renewed.is_none_or(|file| file[provider.key()].is_object()));
+                    }
+                }
+            }
+        }
+        let file = json!({"tokens": {"access_token": jwt("9223372036854775807")}});
+        assert_eq!(Provider::Codex.ends(&file), Some(i64::MAX));
     }
 }

@@ -125,7 +125,7 @@ fn source(settle: &mut Settle<'_>, name: &str, from: &From) -> Option<Source> {
     };
     let (path, pointer) = file.split_once('#').unwrap_or((file, ""));
     let path: PathBuf = settle.host_path(&["credentials", name, "from"], path)?;
-    Some(Source::File { path, pointer: pointer.to_owned() })
+    Some(Source::File { path, pointer: pointer.to_owned(), fixed: false })
 }
 
 /// `HOST` or `HOST:PORT`.

@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use annotate_snippets::renderer::DecorStyle;
-use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet, Title};
 
 /// Faults shown of one manifest at most.
 const MAX_SHOWN: usize = 100;
@@ -94,8 +94,8 @@ pub struct Diagnostic {
 /// All that is wrong with one manifest, file by file in the order of their lines.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostics {
-    /// The files and their texts.
-    pub texts: Vec<(PathBuf, String)>,
+    /// The files and their texts, but for those that nobody is shown.
+    pub texts: Vec<(PathBuf, Option<String>)>,
     /// The faults; never empty.
     pub list: Vec<Diagnostic>,
 }
@@ -105,6 +105,13 @@ impl Diagnostics {
     pub fn new(file: &Path, text: &str, faults: Vec<Fault>) -> Self {
         let faults = faults.into_iter().map(|fault| (0, fault)).collect();
         Self::of(vec![(file.to_owned(), text.to_owned())], faults)
+    }
+
+    /// The same of a file that may hold secrets: its text is told to nobody, only where in it something is wrong.
+    pub fn of_secrets(file: &Path, text: &str, faults: Vec<Fault>) -> Self {
+        let mut told = Self::new(file, text, faults);
+        told.texts = vec![(file.to_owned(), None)];
+        told
     }
 
     /// Ties faults, each with the number of its text, to files, sorted by place.
@@ -132,7 +139,7 @@ impl Diagnostics {
                 other: other.map(|other| (place(other.text.unwrap_or(text), other.span), other.label)),
             })
             .collect();
-        Self { texts, list }
+        Self { texts: texts.into_iter().map(|(file, text)| (file, Some(text))).collect(), list }
     }
 
     /// All faults as a person reads them: message, `file:line:column`, the source line underlined, the remedy.
@@ -159,6 +166,22 @@ impl Diagnostics {
 
     fn render_one(&self, diagnostic: &Diagnostic, renderer: &Renderer) -> String {
         let place = &diagnostic.place;
+        let title = Level::ERROR.primary_title(diagnostic.message.as_str());
+        let mut report = vec![if self.text(place).is_some() {
+            self.excerpt(diagnostic, title)
+        } else {
+            let origin = Origin::path(place.file.to_string_lossy());
+            title.element(origin.line(place.line).char_column(place.column))
+        }];
+        if let Some(help) = &diagnostic.help {
+            report.push(Group::with_title(Level::HELP.secondary_title(help.as_str())));
+        }
+        renderer.render(&report)
+    }
+
+    /// The lines that a fault concerns, underlined.
+    fn excerpt<'a>(&'a self, diagnostic: &'a Diagnostic, title: Title<'a>) -> Group<'a> {
+        let place = &diagnostic.place;
         let within = self.within(place);
         let beside = diagnostic
             .other
@@ -177,15 +200,16 @@ impl Diagnostics {
                 apart = Some(self.snippet(other, end).annotation(annotation));
             }
         }
-        let mut group = Level::ERROR.primary_title(diagnostic.message.as_str()).element(snippet);
-        if let Some(apart) = apart {
-            group = group.element(apart);
+        let group = title.element(snippet);
+        match apart {
+            Some(apart) => group.element(apart),
+            None => group,
         }
-        let mut report = vec![group];
-        if let Some(help) = &diagnostic.help {
-            report.push(Group::with_title(Level::HELP.secondary_title(help.as_str())));
-        }
-        renderer.render(&report)
+    }
+
+    /// The text that a place lies in, where that may be shown.
+    fn text(&self, place: &Place) -> Option<&str> {
+        self.texts[place.text].1.as_deref()
     }
 
     fn snippet(&self, place: &Place, up_to: usize) -> Snippet<'_, annotate_snippets::Annotation<'_>> {
@@ -208,7 +232,8 @@ impl Diagnostics {
 
     /// The line that holds a place, and where it starts.
     fn line_around(&self, place: &Place) -> (usize, &str) {
-        let (text, at) = (self.texts[place.text].1.as_str(), place.span.start);
+        let Some(text) = self.text(place) else { return (place.span.start, "") };
+        let at = place.span.start;
         let start = text[..at].rfind('\n').map_or(0, |newline| newline + 1);
         let end = text[at..].find('\n').map_or(text.len(), |length| at + length);
         (start, text[start..end].trim_end_matches('\r'))

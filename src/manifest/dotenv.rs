@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use super::diagnostic::{Fault, quoted};
+use super::diagnostic::Fault;
 
 /// Reads all lines; of a name that stands twice the last counts, as in a shell.
 pub fn read(text: &str) -> Result<BTreeMap<String, String>, Vec<Fault>> {
@@ -58,9 +58,10 @@ impl<'a> Lines<'a> {
         let name = name.trim().to_owned();
         let valid = |letter: char| letter.is_ascii_alphanumeric() || "_.-".contains(letter);
         if name.is_empty() || !name.chars().all(valid) {
+            // It may be a value with a `=` in it: no message repeats a text of this file.
             return Err(self
-                .fault(format!("{} is no name of a variable", quoted(&name)))
-                .help("such as `API_PORT`"));
+                .fault("what stands before `=` is no name of a variable")
+                .help("letters, digits and `_`, such as `API_PORT`"));
         }
         let lead = value.len() - value.trim_start().len();
         self.at += trimmed.len() - value.len() + lead;

@@ -425,6 +425,10 @@ pub enum Source {
         path: PathBuf,
         /// The pointer.
         pointer: String,
+        /// Whether it is the path that a person agreed to, and no link that came later is followed: of all that a manifest
+        /// names. Where an agent's login is searched for, a link may be anew at any time.
+        #[serde(default)]
+        fixed: bool,
     },
     /// A reference of 1Password, `op://…`.
     Op(String),
@@ -441,8 +445,8 @@ impl std::fmt::Display for Source {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Env(name) => write!(f, "env:{name}"),
-            Self::File { path, pointer } if pointer.is_empty() => write!(f, "file:{}", path.display()),
-            Self::File { path, pointer } => write!(f, "file:{}#{pointer}", path.display()),
+            Self::File { path, pointer, .. } if pointer.is_empty() => write!(f, "file:{}", path.display()),
+            Self::File { path, pointer, .. } => write!(f, "file:{}#{pointer}", path.display()),
             Self::Op(reference) => f.write_str(reference),
             Self::Command { argv, .. } => {
                 write!(f, "the command `{}`", argv.first().map_or("", String::as_str))

@@ -89,14 +89,26 @@ fn authority(parts: &Parts) -> Result<&Authority, Refusal> {
 }
 
 fn place(authority: &Authority, port: u16, secure: bool) -> Result<Place, Refusal> {
-    let host = normal(authority.host());
+    let host = normal(plain(authority)?);
     if !(1..=LONGEST_HOST).contains(&host.len()) || port == 0 {
         return Err(odd("that is no host and port"));
+    }
+    // A zone is read in the dialler's own way (`fe80::1%eth0`, `1::1%251`), and no name has an escape.
+    if host.contains('%') || (host.contains(':') && host.parse::<IpAddr>().is_err()) {
+        return Err(odd("that is no host: neither a name nor a plain address, without a zone or an escape"));
     }
     if is_odd_address(&host) {
         return Err(odd("that is an address in an odd spelling: write it as four decimal numbers"));
     }
     Ok(Place { secure, host, port, server_name: None })
+}
+
+/// The host of an authority, behind which there is a port or nothing.
+fn plain(authority: &Authority) -> Result<&str, Refusal> {
+    let host = authority.host();
+    let rest = authority.as_str().strip_prefix(host);
+    let fits = rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(':'));
+    if fits { Ok(host) } else { Err(odd("that is no host and port")) }
 }
 
 /// Whether resolvers read this as an IPv4 address that no rule for it would be found by: `127.1`, `0x7f000001`,
@@ -146,7 +158,7 @@ fn matches(place: &Place, text: &str) -> Result<(), Refusal> {
     }
     let written = text.strip_prefix(authority.host()).is_some_and(|port| !matches!(port, "" | ":"));
     let port = if written { authority.port_u16() } else { Some(place.port) };
-    if normal(authority.host()) != place.host || port != Some(place.port) {
+    if normal(plain(&authority)?) != place.host || port != Some(place.port) {
         return Err(misdirected(place, &format!("the request is for `{text}`")));
     }
     Ok(())
@@ -252,6 +264,33 @@ mod tests {
             let parts =
                 Request::builder().uri(format!("http://{spelling}/")).body(()).unwrap().into_parts().0;
             assert_eq!(of_url(&parts).unwrap().host, host);
+        }
+    }
+
+    #[test]
+    fn a_host_with_a_zone_or_an_escape_is_none() {
+        for spelling in [
+            "[2606:4700:4700::1111%251]",
+            "[2606:4700:4700::1111%1]",
+            "[fe80::1%25eth0]",
+            "[::1%]",
+            "api%2eexample",
+            "%61pi.example",
+            "[::ffff]x",
+            "[2606:4700:4700::1111]x",
+            "[v1.a:b]",
+            "[1:2]",
+            "[]",
+        ] {
+            // Some are no authority for the reader of URLs either, and never come here.
+            let url = Request::builder().uri(format!("http://{spelling}/")).body(());
+            let passed = url.is_ok_and(|request| of_url(&request.into_parts().0).is_ok());
+            assert!(!passed, "{spelling}");
+            let connect = Request::connect(format!("{spelling}:443")).body(());
+            let passed = connect.is_ok_and(|request| of_connect(&request.into_parts().0).is_ok());
+            assert!(!passed, "CONNECT {spelling}");
+            let (host, request) = ("2606:4700:4700::1111", parts("/", &[spelling]));
+            assert!(check(&place(host, 443), &request).is_err(), "Host: {spelling}");
         }
     }
 

@@ -83,7 +83,7 @@ fn no_spelling_of_an_address_of_this_machine_is_dialled() {
 #[test]
 fn a_rule_for_an_address_holds_in_every_spelling_of_it() {
     let sessions = sessions();
-    // 93.184.215.14, which the manifest forbids.
+    // 93.184.215.14 and 2606:4700:4700::1111, which the manifest forbids.
     let spellings = [
         "93.184.215.14",
         "93.184.215.14.",
@@ -92,9 +92,20 @@ fn a_rule_for_an_address_holds_in_every_spelling_of_it() {
         "0135.184.215.14",
         "93.184.55054",
         "93.0xb8.215.14",
+        "93%2e184.215.14",
+        "[2606:4700:4700::1111]",
+        "[2606:4700:4700:0:0:0:0:1111]",
+        "[2606:4700:4700::1111%251]",
+        "[2606:4700:4700::1111%1]",
+        "[2606:4700:4700::1111%25]",
+        "[2606:4700:4700::1111%25eth0]",
     ];
-    let requests =
-        spellings.map(|it| format!("GET http://{it}/ HTTP/1.1\r\nHost: {it}\r\nConnection: close\r\n\r\n"));
+    let get = |it: &&str| format!("GET http://{it}/ HTTP/1.1\r\nHost: {it}\r\nConnection: close\r\n\r\n");
+    // A CONNECT to what is forbidden whole is told so inside; one to what is no host goes no further.
+    let connect =
+        |it: &&str| format!("CONNECT {it}:443 HTTP/1.1\r\nHost: {it}:443\r\nConnection: close\r\n\r\n");
+    let odd = spellings.iter().filter(|it| it.contains('%'));
+    let requests: Vec<String> = spellings.iter().map(get).chain(odd.map(connect)).collect();
     for (answer, request) in sessions.say("a", &requests).iter().zip(&requests) {
         assert!([400, 403].contains(&status(answer)), "{request}{answer}");
     }

@@ -26,7 +26,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         value: "Bearer {}".to_owned(),
     };
     let credential = Credential { target: Some(target), ..Credential::default() };
-    let source = Source::File { path: token.into(), pointer: String::new() };
+    let source = Source::File { path: token.into(), pointer: String::new(), fixed: false };
     let lending = Lending {
         name: "key".to_owned(),
         source: Some(source),

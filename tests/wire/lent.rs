@@ -100,7 +100,7 @@ fn file(setting: &Setting, name: &str, text: &str) -> PathBuf {
 }
 
 fn at(path: &Path, pointer: &str) -> Source {
-    Source::File { path: path.to_owned(), pointer: pointer.to_owned() }
+    Source::File { path: path.to_owned(), pointer: pointer.to_owned(), fixed: false }
 }
 
 const PLACEHOLDER: [&str; 2] = ["-H", "Authorization: Bearer clauderon-proxy-key"];
@@ -120,6 +120,99 @@ async fn a_file_is_read_anew_when_it_changes() {
     let got = wire.curl(&["-w", " %{http_code}", "https://api.example/"]).await;
     assert!(got.ends_with("403") && got.contains("cannot be read"), "{got}");
     assert_eq!(*seen.lock().unwrap(), ["Bearer first 0", "Bearer second 0"]);
+}
+
+fn fixed(path: &Path, pointer: &str) -> Source {
+    Source::File { path: path.canonicalize().unwrap(), pointer: pointer.to_owned(), fixed: true }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_was_agreed_to_and_became_a_link_is_not_followed() {
+    let setting = Setting::new();
+    let (upstream, seen) = guarded(&setting, "Bearer own").await;
+    let root = setting.directory.path().to_owned();
+    for directory in ["project", "private"] {
+        std::fs::create_dir(root.join(directory)).unwrap();
+    }
+    let path = file(&setting, "project/token", "own");
+    let private = file(&setting, "private/token", "canary");
+    let (wire, _) = lending(setting, fixed(&path, ""), &upstream, None).await;
+    let ask = || wire.curl(&["-w", " %{http_code}", "https://api.example/"]);
+    assert_eq!(ask().await, "body of 0 200");
+    // The file itself.
+    std::fs::remove_file(&path).unwrap();
+    std::os::unix::fs::symlink(&private, &path).unwrap();
+    let got = ask().await;
+    assert!(got.ends_with("403") && got.contains("is a link now") && got.contains("clauderon up"), "{got}");
+    // A directory on the way to it.
+    std::fs::remove_dir_all(root.join("project")).unwrap();
+    std::os::unix::fs::symlink("private", root.join("project")).unwrap();
+    assert!(ask().await.ends_with("403"));
+    // A pipe and a directory in its place end at once.
+    std::fs::remove_file(root.join("project")).unwrap();
+    std::fs::create_dir_all(&path).unwrap();
+    assert!(ask().await.ends_with("403"));
+    std::fs::remove_dir(&path).unwrap();
+    rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+    assert!(ask().await.ends_with("403"));
+    // And it is lent again once it is a file.
+    std::fs::remove_file(&path).unwrap();
+    std::fs::write(&path, "own").unwrap();
+    assert_eq!(ask().await, "body of 0 200");
+    assert_eq!(*seen.lock().unwrap(), ["Bearer own 0", "Bearer own 0"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agents_own_login_may_be_a_link_that_leads_elsewhere_later() {
+    let setting = Setting::new();
+    let (upstream, seen) = guarded(&setting, "Bearer first").await;
+    let path = setting.directory.path().join("login");
+    for generation in ["first", "second"] {
+        file(&setting, generation, generation);
+    }
+    std::os::unix::fs::symlink("first", &path).unwrap();
+    let (wire, _) = lending(setting, at(&path, ""), &upstream, None).await;
+    let ask = || wire.curl(&["-w", " %{http_code}", "https://api.example/"]);
+    assert_eq!(ask().await, "body of 0 200");
+    std::os::unix::fs::symlink("second", path.with_extension("new")).unwrap();
+    std::fs::rename(path.with_extension("new"), &path).unwrap();
+    assert_eq!(ask().await, "body of 0 401");
+    assert_eq!(*seen.lock().unwrap(), ["Bearer first 0", "Bearer second 0"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_renewed_login_is_written_where_it_was_agreed_to_or_nowhere() {
+    let setting = Setting::new();
+    let (upstream, seen) = guarded(&setting, "Bearer new-canary").await;
+    let (provider, _) = provider(&setting, 200, answer()).await;
+    let root = setting.directory.path().to_owned();
+    for directory in ["project", "private"] {
+        std::fs::create_dir(root.join(directory)).unwrap();
+        file(&setting, &format!("{directory}/login"), &claude(1));
+    }
+    let source = fixed(&root.join("project/login"), "/claudeAiOauth/accessToken");
+    let (wire, _) = lending(setting, source, &upstream, Some(&provider)).await;
+    // While the provider answers, the directory becomes a link to another.
+    let asking = wire.curl(&["-w", " %{http_code}", "https://api.example/"]);
+    let turning = async {
+        tokio::time::sleep(Duration::from_millis(150)).await;
+        std::fs::rename(root.join("project"), root.join("moved")).unwrap();
+        std::os::unix::fs::symlink("private", root.join("project")).unwrap();
+    };
+    let (got, ()) = tokio::join!(asking, turning);
+    assert_eq!(got, "body of 0 200", "{:?}", seen.lock().unwrap());
+    assert_eq!(std::fs::read_to_string(root.join("private/login")).unwrap(), claude(1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_login_that_ended_before_all_time_is_renewed_like_any_other() {
+    let setting = Setting::new();
+    let (upstream, _) = guarded(&setting, "Bearer new-canary").await;
+    let (provider, _) = provider(&setting, 200, answer()).await;
+    let path = file(&setting, "login", &claude(i64::MIN));
+    let (wire, _) =
+        lending(setting, at(&path, "/claudeAiOauth/accessToken"), &upstream, Some(&provider)).await;
+    assert_eq!(wire.curl(&["-w", " %{http_code}", "https://api.example/"]).await, "body of 0 200");
 }
 
 #[tokio::test(flavor = "multi_thread")]

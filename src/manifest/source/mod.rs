@@ -11,7 +11,7 @@ use super::diagnostic::Diagnostics;
 use super::dotenv;
 use super::layer::{Role, Text, World};
 use super::parse::{Parsed, parse_all};
-use super::project::Project;
+use super::project::{Project, Source};
 
 /// The names of a manifest, the best first.
 const NAMES: [&str; 2] = ["clauderon.yaml", "clauderon.yml"];
@@ -130,7 +130,20 @@ pub fn load_all(files: &[PathBuf], user: Option<&Path>) -> Result<Parsed, LoadEr
     };
     let files = |directory: &Path, path: &Path| read_inside(&[directory, &root], path);
     let world = World { root: &root, home: home.as_deref(), files: &files, variables: &variables };
-    parse_all(texts, &world).map_err(LoadError::Invalid)
+    let mut parsed = parse_all(texts, &world).map_err(LoadError::Invalid)?;
+    fix(&mut parsed.project);
+    Ok(parsed)
+}
+
+/// Names the file of each credential by where it leads now. That is what a person is asked about, and what is opened from
+/// then on: a link that comes later leads nowhere.
+fn fix(project: &mut Project) {
+    let credentials = project.sessions.iter_mut().flat_map(|session| session.credentials.values_mut());
+    for credential in credentials {
+        if let Some(Source::File { path, fixed, .. }) = &mut credential.from {
+            (*path, *fixed) = (crate::fs::real(path), true);
+        }
+    }
 }
 
 fn directory(file: &Path) -> &Path {
@@ -156,7 +169,7 @@ fn dotenvs(texts: &[Text]) -> Result<BTreeMap<PathBuf, BTreeMap<String, String>>
         let unfit = |reason| Error::Unfit { path: file.clone(), reason };
         let text = read_inside(&[&directory], &file).map_err(unfit)?;
         let variables = dotenv::read(&text)
-            .map_err(|faults| LoadError::Invalid(Diagnostics::new(&file, &text, faults)))?;
+            .map_err(|faults| LoadError::Invalid(Diagnostics::of_secrets(&file, &text, faults)))?;
         found.insert(directory, variables);
     }
     Ok(found)
@@ -173,7 +186,8 @@ fn read_inside(roots: &[&Path], path: &Path) -> Result<String, String> {
     if !roots.iter().any(|root| real.starts_with(root)) {
         return Err("lies outside the project".to_owned());
     }
-    read::text(path).map_err(|error| match error {
+    // By the real path, of which no part may have become a link since it was looked at.
+    read::real_text(&real).map_err(|error| match error {
         Error::Io { source, .. } => source.to_string(),
         Error::Unfit { reason, .. } => reason,
         missing @ Error::Missing { .. } => missing.to_string(),
@@ -241,5 +255,53 @@ mod tests {
             panic!("loaded")
         };
         assert!(diagnostics.render(false).contains("could not read the prompt file `p.md`"));
+    }
+
+    /// A file takes turns with a link that leads out of the project, as whoever can write there could have it.
+    #[test]
+    fn a_file_that_becomes_a_link_while_it_is_read_is_never_read_outside() {
+        use rustix::fs::{CWD, RenameFlags, renameat_with};
+        use std::sync::atomic::{AtomicBool, Ordering};
+        let directory = tempfile::tempdir().unwrap();
+        let root = directory.path().canonicalize().unwrap().join("project");
+        std::fs::create_dir(&root).unwrap();
+        crate::fs::replace(&root.join("../secret"), b"secret", 0o600).unwrap();
+        crate::fs::replace(&root.join(".env"), b"own", 0o600).unwrap();
+        std::os::unix::fs::symlink("../secret", root.join("link")).unwrap();
+        let (file, over) = (root.join(".env"), AtomicBool::new(false));
+        let (mut own, mut refused) = (0, 0);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !over.load(Ordering::Relaxed) {
+                    renameat_with(CWD, &file, CWD, root.join("link"), RenameFlags::EXCHANGE).unwrap();
+                }
+            });
+            for _ in 0..20_000 {
+                match read_inside(&[&root], &file) {
+                    Ok(text) if text == "own" => own += 1,
+                    Ok(_) => own = -1_000_000,
+                    Err(_) => refused += 1,
+                }
+            }
+            over.store(true, Ordering::Relaxed);
+        });
+        assert!(own > 0 && refused > 0, "{own} read, {refused} refused; below 0: outside");
+    }
+
+    #[test]
+    fn a_credentials_file_is_named_by_where_it_leads_and_fixed_there() {
+        let directory = tempfile::tempdir().unwrap();
+        let root = directory.path().canonicalize().unwrap();
+        crate::fs::replace(&root.join("key"), b"k", 0o600).unwrap();
+        std::os::unix::fs::symlink("key", root.join("link")).unwrap();
+        let text =
+            b"credentials: {a: {from: \"file:link\", host: a.dev}, b: {from: \"file:none\", host: b.dev}}\n";
+        crate::fs::replace(&root.join("clauderon.yaml"), text, 0o644).unwrap();
+        let project = load(&root.join("clauderon.yaml")).unwrap();
+        for (name, file) in [("a", "key"), ("b", "none")] {
+            let from = project.sessions[0].credentials[name].from.clone();
+            let fixed = Source::File { path: root.join(file), pointer: String::new(), fixed: true };
+            assert_eq!(from, Some(fixed));
+        }
     }
 }

@@ -14,8 +14,19 @@ const MAX_BYTES: u64 = 1024 * 1024;
 
 /// Reads a regular file of text; anything else is an error at once.
 pub(super) fn text(path: &Path) -> Result<String, Error> {
+    // Without waiting: opening a pipe that nobody writes to would not return.
+    let flags = OFlags::NONBLOCK.bits().cast_signed();
+    text_of(path, OpenOptions::new().read(true).custom_flags(flags).open(path))
+}
+
+/// The same by the path that it really has: a link in any part of it is refused.
+pub(super) fn real_text(path: &Path) -> Result<String, Error> {
+    text_of(path, crate::fs::open_real(path))
+}
+
+fn text_of(path: &Path, file: io::Result<File>) -> Result<String, Error> {
     let unfit = |reason: String| Error::Unfit { path: path.to_owned(), reason };
-    let bytes = read_bounded(path).map_err(|source| Error::Io { path: path.to_owned(), source })?;
+    let bytes = file.and_then(read_bounded).map_err(|source| Error::Io { path: path.to_owned(), source })?;
     match bytes {
         Content::Directory => Err(unfit("is a directory".to_owned())),
         Content::Special => Err(unfit("is not a regular file".to_owned())),
@@ -31,10 +42,7 @@ enum Content {
     TooLarge,
 }
 
-fn read_bounded(path: &Path) -> io::Result<Content> {
-    // Without waiting: opening a pipe that nobody writes to would not return.
-    let flags = OFlags::NONBLOCK.bits().cast_signed();
-    let file: File = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+fn read_bounded(file: File) -> io::Result<Content> {
     let metadata = file.metadata()?;
     if metadata.is_dir() {
         return Ok(Content::Directory);
