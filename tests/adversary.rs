@@ -8,6 +8,7 @@ mod laws;
 mod matcher;
 mod names;
 mod survival;
+mod swaps;
 mod upstream;
 
 use crate::support::world::World;

@@ -146,4 +146,25 @@ mod tests {
         assert_eq!(numbers.len(), 3);
         assert!(leaves.config("ünï.example").is_err());
     }
+
+    #[test]
+    fn what_a_renewed_authority_signs_is_believed_by_who_read_the_old_certificate() {
+        use rustls::client::WebPkiServerVerifier;
+        use rustls::client::danger::ServerCertVerifier;
+        use rustls::pki_types::pem::PemObject;
+        use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+        let directory = tempfile::tempdir().unwrap();
+        let home = Home::at(directory.path());
+        let now = OffsetDateTime::now_utc();
+        // Long ago, so that it is renewed today.
+        let old = ca::load(&home, now - time::Duration::days(400)).unwrap().certificate().to_owned();
+        let renewed = ca::load(&home, now).unwrap();
+        assert_ne!(old, renewed.certificate());
+        let leaf = Leaves::new(renewed).unwrap().mint("a.example").unwrap();
+        let mut roots = rustls::RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_slice(old.as_bytes()).unwrap()).unwrap();
+        let verifier = WebPkiServerVerifier::builder_with_provider(roots.into(), provider()).build().unwrap();
+        let name = ServerName::try_from("a.example").unwrap();
+        verifier.verify_server_cert(&leaf, &[], &name, &[], UnixTime::now()).unwrap();
+    }
 }

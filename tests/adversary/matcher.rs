@@ -72,12 +72,15 @@ proptest! {
 }
 
 #[test]
-fn what_the_fuzzer_of_rules_once_found_holds() {
-    let directory = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/rules");
-    let mut read = 0;
-    for entry in std::fs::read_dir(directory).unwrap() {
-        hold_text(&String::from_utf8_lossy(&std::fs::read(entry.unwrap().path()).unwrap()));
-        read += 1;
+fn what_the_fuzzers_of_rules_and_swap_once_found_holds() {
+    let targets: [(&str, fn(&str)); 2] = [("rules", hold_text), ("swap", super::swaps::hold_text)];
+    for (target, hold) in targets {
+        let directory = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
+        let mut read = 0;
+        for entry in std::fs::read_dir(directory).unwrap() {
+            hold(&String::from_utf8_lossy(&std::fs::read(entry.unwrap().path()).unwrap()));
+            read += 1;
+        }
+        assert!(read >= 5, "only {read} files of {target} were read");
     }
-    assert!(read >= 5, "only {read} files were read");
 }
