@@ -168,6 +168,39 @@ fn a_wrong_line_of_a_dotenv_is_named_and_never_shown() {
 }
 
 #[test]
+fn the_value_of_a_variable_is_no_part_of_a_message() {
+    let place = Place::new();
+    place.write("shop/.env", "TOKEN=hunter2\nPIN=-4711\nTICK='a`hunter2`b'\n");
+    for manifest in [
+        "mode: ${TOKEN}\n",
+        "volumes: [\"${TOKEN}\"]\n",
+        "proxy: {hosts: {a.b: {address: \"${TOKEN}\"}}}\n",
+        "pull_policy: a${TOKEN}b\n",
+        "resources:\n  memory: ${TOKEN}\n",
+        "resources:\n  cpus: ${PIN}\n",
+        "resources: {cpus: \"${PIN}\"}\n",
+        "sessions:\n  a:\n    prompt: {file: \"${TOKEN}\"}\n",
+        "caches: {x: {path: \"${TOKEN}\"}}\n",
+        "credentials: {a: {from: \"env:X\", host: \"${TOKEN} \"}}\n",
+        "credentials: {a: {from: \"${TOKEN}\", host: a.dev}}\n",
+        "volumes: [\"./a:/${TOKEN}\", \"./b:/${TOKEN}\"]\n",
+        "agent: \"${TICK}\"\n",
+    ] {
+        place.write("shop/clauderon.yaml", manifest);
+        for format in ["text", "json", "github"] {
+            let output = place.run(&["validate", "--format", format]);
+            let shown = place.shown(&output);
+            assert_eq!(output.status.code(), Some(2), "{manifest}{shown}");
+            assert!(!shown.contains("hunter2") && !shown.contains("4711"), "{shown}");
+            assert!(
+                shown.contains("${TOKEN}") || manifest.contains("PIN") || manifest.contains("TICK"),
+                "{shown}"
+            );
+        }
+    }
+}
+
+#[test]
 fn a_link_of_a_dotenv_or_a_prompt_within_the_project_is_followed() {
     let place = Place::new();
     std::fs::create_dir(place.root.join("shop/config")).unwrap();

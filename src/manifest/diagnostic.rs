@@ -276,14 +276,16 @@ pub fn quoted(text: &str) -> String {
     if shown.len() < text.len() {
         shown.push('…');
     }
-    let escaped: String = shown
-        .chars()
-        .flat_map(|letter| match letter {
-            '"' | '\'' | '\\' => vec![letter],
-            other => other.escape_debug().collect(),
-        })
-        .collect();
-    format!("`{escaped}`")
+    format!("`{}`", escaped(&shown))
+}
+
+/// A text without what would disturb a terminal.
+pub(super) fn escaped(text: &str) -> String {
+    let letters = text.chars().flat_map(|letter| match letter {
+        '"' | '\'' | '\\' => vec![letter],
+        other => other.escape_debug().collect(),
+    });
+    letters.collect()
 }
 
 #[cfg(test)]

@@ -40,6 +40,7 @@ pub mod source;
 pub mod spot;
 pub mod suggest;
 pub mod tree;
+mod veil;
 pub mod weight;
 pub mod written;
 pub mod yaml;

@@ -19,6 +19,8 @@ use super::project::Project;
 use super::resolve::{Broken, resolve};
 use super::settle::Surroundings;
 use super::spot::{Spot, best, found};
+use super::tree::Node;
+use super::veil::veil;
 use super::weight::{Weight, bounded};
 
 /// A manifest that was understood, with the layers that it came from.
@@ -63,6 +65,9 @@ pub fn parse_all(texts: Vec<Text>, world: &World<'_>) -> Result<Parsed, Diagnost
     if faults.is_empty() {
         return Ok(Parsed { project, layers, texts });
     }
+    let files: Vec<(&str, &Node)> =
+        texts.iter().zip(&layers).map(|(text, layer)| (text.text.as_str(), &layer.tree)).collect();
+    veil(&mut faults, &files);
     Err(Diagnostics::of(texts.into_iter().map(|text| (text.file, text.text)).collect(), faults))
 }
 
