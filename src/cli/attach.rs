@@ -44,12 +44,14 @@ pub async fn run(file: &[PathBuf], args: &Attach) -> Result<Code, Error> {
 /// Carries bytes both ways until the container's side ends.
 pub async fn carry(docker: &Docker, session: Session, target: Target, terminal: bool) -> Result<(), Error> {
     let Session { mut output, input } = session;
+    // Heard before the terminal is changed: who ended the program in between would have a raw terminal left.
+    let told_to_end = told_to_end();
     let raw = if terminal { terminal::Raw::enter() } else { None };
     let resizer = terminal.then(|| tokio::spawn(follow_size(docker.clone(), target)));
     let typist = tokio::spawn(type_in(input));
     let ended = tokio::select! {
         ended = show(&mut output) => ended,
-        () = told_to_end() => Err(Error::failed("the terminal was left: the program was told to end")),
+        () = told_to_end => Err(Error::failed("the terminal was left: the program was told to end")),
     };
     typist.abort();
     if let Some(resizer) = resizer {
@@ -72,18 +74,19 @@ async fn show(output: &mut Output) -> Result<(), Error> {
     Ok(())
 }
 
-/// Comes with SIGTERM, SIGHUP or SIGINT; the keys of a raw terminal are no signals.
-async fn told_to_end() {
+/// Listens from here on, and comes with SIGTERM, SIGHUP or SIGINT; the keys of a raw terminal are no signals.
+fn told_to_end() -> impl Future<Output = ()> {
     let kinds = [SignalKind::terminate(), SignalKind::hangup(), SignalKind::interrupt()];
     let waits = kinds.map(|kind| {
+        let heard = signal(kind);
         Box::pin(async move {
-            match signal(kind) {
+            match heard {
                 Ok(mut comes) => drop(comes.recv().await),
                 Err(_) => std::future::pending().await,
             }
         })
     });
-    futures_util::future::select_all(waits).await;
+    async { drop(futures_util::future::select_all(waits).await) }
 }
 
 async fn type_in(mut input: Input) {

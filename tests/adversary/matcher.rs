@@ -73,8 +73,7 @@ proptest! {
 
 #[test]
 fn what_the_fuzzers_of_rules_and_swap_once_found_holds() {
-    let targets: [(&str, fn(&str)); 2] = [("rules", hold_text), ("swap", super::swaps::hold_text)];
-    for (target, hold) in targets {
+    for (target, hold) in [("rules", hold_text as fn(&str)), ("swap", super::swaps::hold_text)] {
         let directory = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
         let mut read = 0;
         for entry in std::fs::read_dir(directory).unwrap() {
