@@ -21,8 +21,11 @@ pub fn ask(home: &Home, project: &Project, sessions: &[&Session], yes: bool) -> 
         format!("the value of the variable `{name}` for `{taker}`, from the environment or `.env`")
     };
     let variables = project.variables.iter().map(variable);
+    let handed =
+        |file: &PathBuf| format!("the file `{}`, which git does not hold, for an agent", file.display());
+    let handed = project.unheld.iter().map(handed);
     let asked: BTreeSet<String> =
-        sessions.iter().flat_map(|session| taken(project, session)).chain(variables).collect();
+        sessions.iter().flat_map(|session| taken(project, session)).chain(variables).chain(handed).collect();
     let new: Vec<&String> = asked.difference(&agreed).collect();
     if new.is_empty() {
         return Ok(());

@@ -1,6 +1,7 @@
 //! Pure. The way from the files of a manifest to a `Project`: each file a layer, the layers merged from the lowest to
 //! the highest, the sessions resolved, the rules that need the whole picture held against them.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use indexmap::IndexMap;
@@ -108,6 +109,7 @@ fn build(layers: &mut [Layer], texts: &[Text], world: &World<'_>) -> (Project, V
         root: world.root.to_owned(),
         file: manifest(texts),
         variables: variables(layers),
+        unheld: BTreeSet::new(),
         sessions,
     };
     (project, faults)

@@ -1,6 +1,6 @@
 //! Pure. The resolved manifest: every default filled in, every short form expanded, nothing left to guess.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -20,6 +20,8 @@ pub struct Project {
     pub file: PathBuf,
     /// Variables of the environment or of `.env` that the project's files take.
     pub variables: Variables,
+    /// Files of the project that go to an agent, as prompts do, though git does not hold them.
+    pub unheld: BTreeSet<PathBuf>,
     /// The sessions in the order of the manifest.
     pub sessions: Vec<Session>,
 }

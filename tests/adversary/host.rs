@@ -100,6 +100,24 @@ fn a_repository_above_the_project_and_what_git_does_not_hold_are_asked_about() {
 }
 
 #[test]
+fn a_prompt_that_git_does_not_hold_is_asked_about_and_gits_own_is_refused() {
+    let world = world();
+    world.write(".env", "TOKEN=canary\n");
+    world.write(".gitignore", "*.local\n");
+    world.write("words.local", "canary");
+    world.write("words.md", "Say hello");
+    for (file, asked) in [(".env", true), ("words.local", true), ("words.md", false)] {
+        world.manifest(&format!("volumes: [\"./data:/d\"]\nsessions: {{a: {{prompt: {{file: {file}}}}}}}\n"));
+        let said = world.run(&["up", "-d"]).fails(3);
+        assert_eq!(said.contains(&format!("/{file}`, which git does not hold")), asked, "{file}: {said}");
+        assert!(!said.contains("canary"), "{said}");
+    }
+    world.manifest("sessions: {a: {prompt: {file: .git/config}}}\n");
+    let said = world.run(&["up", "-d", "--yes"]).fails(2);
+    assert!(said.contains("is git's own"), "{said}");
+}
+
+#[test]
 fn an_image_of_the_repositorys_own_is_built_after_a_yes_and_without_what_git_and_variables_hide() {
     let world = world();
     world.write(".env", "TOKEN=canary\n");

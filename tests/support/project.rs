@@ -38,6 +38,7 @@ pub fn project(sessions: Vec<Session>) -> Project {
         file: root.join("clauderon.yaml"),
         root,
         variables: BTreeSet::new(),
+        unheld: BTreeSet::new(),
         sessions,
     }
 }

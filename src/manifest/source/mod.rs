@@ -3,7 +3,8 @@
 
 mod read;
 
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -128,11 +129,30 @@ pub fn load_all(files: &[PathBuf], user: Option<&Path>) -> Result<Parsed, LoadEr
         let below = || dotenvs.get(directory).and_then(|variables| variables.get(name).cloned());
         std::env::var(name).ok().or_else(below)
     };
-    let files = |directory: &Path, path: &Path| read_inside(&[directory, &root], path);
+    let handed = RefCell::new(BTreeSet::new());
+    let files = |directory: &Path, path: &Path| {
+        let text = read_inside(&[directory, &root], path)?;
+        handed.borrow_mut().insert(crate::fs::real(path));
+        Ok(text)
+    };
     let world = World { root: &root, home: home.as_deref(), files: &files, variables: &variables };
     let mut parsed = parse_all(texts, &world).map_err(LoadError::Invalid)?;
     fix(&mut parsed.project);
+    parsed.project.unheld = unheld(&root, handed.take());
     Ok(parsed)
+}
+
+/// The files of these that a clone of the repository would not bring: what git ignores, and what holds variables.
+fn unheld(root: &Path, files: BTreeSet<PathBuf>) -> BTreeSet<PathBuf> {
+    if files.is_empty() {
+        return files;
+    }
+    let Ok(repository) = git2::Repository::discover(root) else { return BTreeSet::new() };
+    let names_variables =
+        |file: &Path| file.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b".env"));
+    // What git cannot say is asked about as well.
+    let ignored = |file: &Path| repository.is_path_ignored(file).unwrap_or(true);
+    files.into_iter().filter(|file| names_variables(file) || ignored(file)).collect()
 }
 
 /// Names the file of each credential by where it leads now. That is what a person is asked about, and what is opened from
@@ -185,6 +205,9 @@ fn read_inside(roots: &[&Path], path: &Path) -> Result<String, String> {
     let real = path.canonicalize().map_err(|error| error.to_string())?;
     if !roots.iter().any(|root| real.starts_with(root)) {
         return Err("lies outside the project".to_owned());
+    }
+    if real.components().any(|part| part.as_os_str() == ".git") {
+        return Err("is git's own".to_owned());
     }
     // By the real path, of which no part may have become a link since it was looked at.
     read::real_text(&real).map_err(|error| match error {
