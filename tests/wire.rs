@@ -2,6 +2,7 @@
 
 mod adversary;
 mod curl;
+mod echo;
 mod lent;
 mod peers;
 mod seam;

@@ -1,11 +1,14 @@
 //! A request with a credential that was lent: where its destination answers 401, the credential is read anew, and the
-//! request is sent once more where its body is still known.
+//! request is sent once more where its body is still known. The answer is asked for uncompressed, and what it shows of the
+//! credential is taken out.
 
 use super::audit::Entry;
 use super::body::{self, Body, refuse};
 use super::caller::Terms;
 use super::exchange::{ask, back};
+use super::headers;
 use super::judge::{Lend, Lent, Observer};
+use super::mask::Mask;
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::body::{Body as _, Frame, Incoming, SizeHint};
@@ -30,8 +33,10 @@ pub(super) async fn send(
     mut entry: Entry,
     observer: Option<Arc<dyn Observer>>,
 ) -> Response<Body> {
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
+    headers::ask_uncompressed(&mut parts.headers);
     let again = parts.clone();
+    let mask = Mask::of(&lent);
     let body = body::sent(body, entry.bytes_in.clone(), observer.clone());
     let (body, copy) = keep(body);
     let first = match ask(Request::from_parts(parts, body), terms, &entry.line.host).await {
@@ -39,17 +44,17 @@ pub(super) async fn send(
         Err(refusal) => return refuse(&mut entry, refusal),
     };
     if first.status() != StatusCode::UNAUTHORIZED {
-        return back(first, entry, observer);
+        return mask.answer(back(first, entry, observer));
     }
     // The credential is read anew in any case: the next request has the new one.
-    let Some(fresh) = lender.again(lent).await else { return back(first, entry, observer) };
-    let Some(bytes) = copy.take() else { return back(first, entry, observer) };
-    let mut parts = again;
+    let Some(fresh) = lender.again(lent).await else { return mask.answer(back(first, entry, observer)) };
+    let Some(bytes) = copy.take() else { return mask.answer(back(first, entry, observer)) };
+    let (mut parts, mask) = (again, Mask::of(&fresh));
     for (name, value) in fresh.headers {
         parts.headers.insert(name, value);
     }
     match ask(Request::from_parts(parts, body::whole(bytes)), terms, &entry.line.host).await {
-        Ok(second) => back(second, entry, observer),
+        Ok(second) => mask.answer(back(second, entry, observer)),
         Err(refusal) => refuse(&mut entry, refusal),
     }
 }

@@ -18,6 +18,7 @@ pub mod judge;
 mod leaf;
 pub mod lending;
 mod lent;
+mod mask;
 pub mod policy;
 pub mod program;
 pub mod redact;

@@ -59,7 +59,7 @@ async fn provider(setting: &Setting, status: u16, answer: Value) -> (Upstream, S
 }
 
 /// Lends a source as `key` to `api.example`; logins are renewed at `provider`.
-async fn lending(
+pub(super) async fn lending(
     setting: Setting,
     source: Source,
     at: &Upstream,
@@ -93,13 +93,13 @@ async fn lending(
     (setting.judge(Ruled::lending(Rules::default(), lent)).start().await, keeper)
 }
 
-fn file(setting: &Setting, name: &str, text: &str) -> PathBuf {
+pub(super) fn file(setting: &Setting, name: &str, text: &str) -> PathBuf {
     let path = setting.directory.path().join(name);
     std::fs::write(&path, text).unwrap();
     path
 }
 
-fn at(path: &Path, pointer: &str) -> Source {
+pub(super) fn at(path: &Path, pointer: &str) -> Source {
     Source::File { path: path.to_owned(), pointer: pointer.to_owned(), fixed: false }
 }
 
