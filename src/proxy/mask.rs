@@ -60,7 +60,7 @@ impl Mask {
     /// The bytes without any value, where there is one.
     fn masked(&self, bytes: &[u8]) -> Option<Vec<u8>> {
         let mut masked: Option<Vec<u8>> = None;
-        for value in &self.0 {
+        for value in self.0.iter().filter(|value| value.len() <= bytes.len()) {
             let found: Vec<usize> = Finder::new(value.as_slice()).find_iter(bytes).collect();
             for at in found {
                 masked.get_or_insert_with(|| bytes.to_vec())[at..at + value.len()].fill(MASK);
