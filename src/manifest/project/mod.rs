@@ -1,5 +1,11 @@
 //! Pure. The resolved manifest: every default filled in, every short form expanded, nothing left to guess.
 
+mod credential;
+mod proxy;
+
+pub use credential::{Credential, Source, Target};
+pub use proxy::{Access, Egress, Host, HostAccess, Rule};
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -312,147 +318,6 @@ impl fmt::Display for Restart {
             Self::UnlessStopped => f.write_str("unless-stopped"),
             Self::OnFailure(0) => f.write_str("on-failure"),
             Self::OnFailure(times) => write!(f, "on-failure:{times}"),
-        }
-    }
-}
-
-/// How the container reaches the world.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-#[schemars(inline)]
-pub enum Egress {
-    /// No network; one socket to the proxy.
-    Sealed,
-    /// The engine's plain bridge.
-    Open,
-}
-
-impl Egress {
-    /// The manifest's word for it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Sealed => "sealed",
-            Self::Open => "open",
-        }
-    }
-}
-
-/// Whether requests may change something.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-#[schemars(inline)]
-pub enum Access {
-    /// Anything.
-    #[default]
-    ReadWrite,
-    /// Requests that only read, and git's fetch.
-    ReadOnly,
-}
-
-/// What may be done at one destination.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-#[schemars(inline)]
-pub enum HostAccess {
-    /// Anything.
-    #[default]
-    ReadWrite,
-    /// Requests that only read, and git's fetch.
-    ReadOnly,
-    /// Bytes pass that nobody looks at.
-    Tunnel,
-}
-
-/// What `proxy.hosts` says of one name.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
-pub struct Host {
-    /// Any of these allows a request; none, and nothing is allowed.
-    pub rules: Vec<Rule>,
-    /// The address to dial instead, `host:port`. Naming it permits a private destination.
-    pub address: Option<String>,
-    /// A PEM file whose certificates are believed of this host too, absolute.
-    pub ca: Option<PathBuf>,
-    /// Where the manifest says so, such as `clauderon.yaml:12`.
-    pub place: String,
-}
-
-/// What a request must be to be allowed.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
-pub struct Rule {
-    /// Whether it may change something.
-    pub access: HostAccess,
-    /// Its method is one of these; `None` is any.
-    pub methods: Option<Vec<String>>,
-    /// Its path is one of these or fits one of them; `None` is any.
-    pub paths: Option<Vec<String>>,
-}
-
-/// A credential that is lent to a session: its value never enters the container.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Credential {
-    /// Where its value comes from; `None` is searched for.
-    pub from: Option<Source>,
-    /// Where it belongs; `None` is known of its name.
-    pub target: Option<Target>,
-    /// What a request must be for it to be lent.
-    pub rule: Rule,
-    /// Variables of the container that hold its placeholder.
-    pub environment: Vec<String>,
-    /// Where the manifest says so, such as `clauderon.yaml:12`; empty where the agent implies it.
-    pub place: String,
-}
-
-/// Where an own credential belongs.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Target {
-    /// The host's name, in lower case.
-    pub host: String,
-    /// The host's port; the scheme is always `https`.
-    pub port: u16,
-    /// The header.
-    pub header: String,
-    /// The header's value, with `{}` for the credential's.
-    pub value: String,
-}
-
-/// Where a credential's value comes from.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Source {
-    /// A variable of the environment of whoever runs `up`.
-    Env(String),
-    /// A file, absolute, and a JSON pointer into it; an empty pointer is the whole file.
-    File {
-        /// The file.
-        path: PathBuf,
-        /// The pointer.
-        pointer: String,
-        /// Whether it is the path that a person agreed to, and no link that came later is followed: of all that a manifest
-        /// names. Where an agent's login is searched for, a link may be anew at any time.
-        #[serde(default)]
-        fixed: bool,
-    },
-    /// A reference of 1Password, `op://…`.
-    Op(String),
-    /// A command of the user's own.
-    Command {
-        /// The program and its arguments.
-        argv: Vec<String>,
-        /// Seconds that it may take.
-        timeout: u64,
-    },
-}
-
-impl std::fmt::Display for Source {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Env(name) => write!(f, "env:{name}"),
-            Self::File { path, pointer, .. } if pointer.is_empty() => write!(f, "file:{}", path.display()),
-            Self::File { path, pointer, .. } => write!(f, "file:{}#{pointer}", path.display()),
-            Self::Op(reference) => f.write_str(reference),
-            Self::Command { argv, .. } => {
-                write!(f, "the command `{}`", argv.first().map_or("", String::as_str))
-            }
         }
     }
 }
