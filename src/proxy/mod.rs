@@ -18,6 +18,7 @@ pub mod judge;
 mod leaf;
 pub mod lending;
 mod lent;
+pub mod narrow;
 pub mod policy;
 pub mod program;
 pub mod redact;
