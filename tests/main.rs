@@ -33,5 +33,6 @@ mod store;
 mod support;
 mod terminal;
 mod tidy;
+mod watch;
 mod wire;
 mod worktree;

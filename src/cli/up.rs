@@ -4,7 +4,8 @@ use super::args::{Format, Up};
 use super::context::{self, Engine};
 use super::ground::Local;
 use super::{
-    Code, address, consent, follow, host, images, lend, output, plan, progress, remedy, sources, status, wait,
+    Code, address, consent, follow, host, images, lend, output, plan, progress, remedy, sources, status,
+    wait, watch,
 };
 use crate::apply::progress::Report;
 use crate::apply::{Context, Failure, apply};
@@ -67,9 +68,16 @@ pub async fn run(file: &[PathBuf], args: &Up) -> Result<Code, Error> {
         wait::started(engine, desired, planned.plan(), mark, args.wait_timeout).await?;
     }
     if args.detach || args.wait {
+        watch::after_up(&engine.home, file, &project, args.no_watch)?;
         return Ok(0);
     }
-    follow::follow(engine, desired).await
+    let watching = async {
+        if args.no_watch {
+            return watch::leave_alone(&engine.home, &project.root);
+        }
+        watch::foreground(engine.home.clone(), file, &project).await
+    };
+    follow::follow(engine, desired, watching).await
 }
 
 /// Does what is planned. What is live holds before anything is waited for.

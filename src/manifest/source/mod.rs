@@ -3,7 +3,8 @@
 
 mod read;
 
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -106,6 +107,11 @@ pub fn select(named: &[PathBuf], here: &Path) -> Result<Vec<PathBuf>, Error> {
     Ok([manifest].into_iter().chain(above).collect())
 }
 
+/// The files that may be found in a project's directory, whether they are there or not.
+pub fn possible(root: &Path) -> Vec<PathBuf> {
+    NAMES.iter().chain(&OVERRIDES).map(|name| root.join(name)).collect()
+}
+
 /// Reads one manifest, with nothing below or above it, and resolves it.
 pub fn load(file: &Path) -> Result<Project, LoadError> {
     load_all(&[file.to_owned()], None).map(|parsed| parsed.project)
@@ -113,6 +119,18 @@ pub fn load(file: &Path) -> Result<Project, LoadError> {
 
 /// Reads the files of a project, the user's own below them where there is one, and resolves them together.
 pub fn load_all(files: &[PathBuf], user: Option<&Path>) -> Result<Parsed, LoadError> {
+    load_noting(files, user, &Noted::default())
+}
+
+/// Files that were looked for, whether they are there or not.
+pub type Noted = RefCell<BTreeSet<PathBuf>>;
+
+/// The same, and notes every file on which the outcome depends.
+pub fn load_noting(files: &[PathBuf], user: Option<&Path>, noted: &Noted) -> Result<Parsed, LoadError> {
+    for file in files.iter().map(PathBuf::as_path).chain(user) {
+        let beside = file.with_file_name(".env");
+        noted.borrow_mut().extend([file.to_owned(), beside]);
+    }
     let mut texts = Vec::new();
     if let Some(user) = user.filter(|user| user.symlink_metadata().is_ok()) {
         texts.push(text(user, Role::User)?);
@@ -128,11 +146,19 @@ pub fn load_all(files: &[PathBuf], user: Option<&Path>) -> Result<Parsed, LoadEr
         let below = || dotenvs.get(directory).and_then(|variables| variables.get(name).cloned());
         std::env::var(name).ok().or_else(below)
     };
-    let files = |directory: &Path, path: &Path| read_inside(&[directory, &root], path);
+    let files = |directory: &Path, path: &Path| {
+        noted.borrow_mut().insert(path.to_owned());
+        read_inside(&[directory, &root], path)
+    };
     let world = World { root: &root, home: home.as_deref(), files: &files, variables: &variables };
     let mut parsed = parse_all(texts, &world).map_err(LoadError::Invalid)?;
     fix(&mut parsed.project);
     Ok(parsed)
+}
+
+/// Whether a file takes variables; not of one that cannot be read.
+pub fn takes_variables(file: &Path) -> bool {
+    read::text(file).is_ok_and(|text| text.contains("${"))
 }
 
 /// Names the file of each credential by where it leads now. That is what a person is asked about, and what is opened from
@@ -250,6 +276,10 @@ mod tests {
         crate::fs::replace(&root.join("clauderon.yaml"), b"name: x\nprompt: {file: p.md}\n", 0o644).unwrap();
         let project = load(&root.join("clauderon.yaml")).unwrap();
         assert_eq!((project.root, project.sessions[0].prompt.as_deref()), (root.clone(), Some("do it\n")));
+        let noted = Noted::default();
+        load_noting(&[root.join("clauderon.yaml")], None, &noted).unwrap();
+        let expected = [".env", "clauderon.yaml", "p.md"].map(|name| root.join(name));
+        assert_eq!(noted.into_inner(), BTreeSet::from(expected));
         std::fs::remove_file(root.join("p.md")).unwrap();
         let Err(LoadError::Invalid(diagnostics)) = load(&root.join("clauderon.yaml")) else {
             panic!("loaded")
