@@ -31,15 +31,24 @@ pub struct Named {
     user: Option<PathBuf>,
     /// The directory of the manifest.
     pub root: PathBuf,
+    /// Tells the content that an `up` has gone by from another.
+    content: String,
 }
 
 impl Named {
-    /// What a command line names.
+    /// What a command line names, with the content that it has now.
     pub fn new(file: &[PathBuf], project: &Project) -> Result<Self, Error> {
         let gone = |error| Error::failed("the working directory is gone").because(error);
         let here = std::env::current_dir().map_err(gone)?;
         let files = file.iter().map(|file| here.join(file)).collect();
-        Ok(Self { files, here, user: host::user_manifest(), root: project.root.clone() })
+        let (user, root) = (host::user_manifest(), project.root.clone());
+        let named = Self { files, here, user, root, content: String::new() };
+        Ok(Self { content: named.content(), ..named })
+    }
+
+    fn content(&self) -> String {
+        let text: Vec<_> = self.possible().map(|file| crate::fs::read_small(&file, 1 << 20)).collect();
+        short_hash(&format!("{text:?}"))
     }
 
     /// The files to read, from the lowest to the highest, without the user's.
@@ -50,7 +59,9 @@ impl Named {
     /// Files that may come to be among them.
     fn possible(&self) -> impl Iterator<Item = PathBuf> {
         let found = self.files.is_empty().then(|| source::possible(&self.root));
-        found.into_iter().flatten().chain(self.user.clone()).chain(self.files.clone())
+        let named = self.user.iter().chain(&self.files);
+        let named = named.flat_map(|file| [file.clone(), file.with_file_name(".env")]);
+        found.into_iter().flatten().chain(named).chain([self.root.join(".env")])
     }
 }
 
@@ -79,7 +90,7 @@ enum Seen {
     Valid(Box<Project>, BTreeMap<String, BTreeMap<String, String>>),
     /// What is wrong with it.
     Invalid(String),
-    /// It takes variables that are not ours to know: a hash of its files.
+    /// It takes variables that are not ours to know: its content.
     Closed(String),
 }
 
@@ -129,7 +140,9 @@ impl Reload {
         let was_invalid = matches!(before, Some(Seen::Invalid(_)));
         let told = match &self.last {
             Some(Seen::Invalid(why)) => self.invalid(why).await,
-            Some(Seen::Closed(_)) if before.is_none() => Ok(Told::default()),
+            Some(Seen::Closed(content)) if before.is_none() && *content == self.named.content => {
+                Ok(Told::default())
+            }
             Some(Seen::Closed(_)) => self.closed().await,
             Some(Seen::Valid(project, _)) => {
                 let known = match &before {

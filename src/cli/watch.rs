@@ -21,8 +21,7 @@ const CHANGED: &str = "changed";
 const READY: Duration = Duration::from_millis(100);
 
 /// Watches in the foreground, after an `up` that has gone by this project. The daemon leaves the manifest alone meanwhile.
-pub async fn foreground(home: Home, file: &[PathBuf], project: &Project) -> Result<(), Error> {
-    let named = Named::new(file, project)?;
+pub async fn foreground(home: Home, named: Named, project: &Project) -> Result<(), Error> {
     leave_alone(&home, &named.root)?;
     let reload = Reload::new(named, home, address::engine()?, true).after(project);
     watch(reload, &output::say, false).await;
@@ -30,9 +29,8 @@ pub async fn foreground(home: Home, file: &[PathBuf], project: &Project) -> Resu
 }
 
 /// Leaves the manifest to the daemon.
-pub fn leave(home: &Home, file: &[PathBuf], project: &Project) -> Result<(), Error> {
-    let named = Named::new(file, project)?;
-    let text = serde_json::to_vec_pretty(&named).unwrap_or_default();
+pub fn leave(home: &Home, named: &Named) -> Result<(), Error> {
+    let text = serde_json::to_vec_pretty(named).unwrap_or_default();
     fs::create_private_dir(&home.watches())
         .and_then(|()| fs::replace(&place(home, &named.root), &text, 0o600))
         .and_then(|()| fs::replace(&home.watches().join(CHANGED), b"", 0o600))
@@ -130,9 +128,4 @@ impl Drop for Ending {
     fn drop(&mut self) {
         self.0.abort();
     }
-}
-
-/// Whether a manifest is left to the daemon after an `up`, or to nobody.
-pub fn after_up(home: &Home, file: &[PathBuf], project: &Project, no_watch: bool) -> Result<(), Error> {
-    if no_watch { leave_alone(home, &project.root) } else { leave(home, file, project) }
 }
