@@ -61,7 +61,9 @@ async fn watch(mut reload: Reload, say: &(dyn Fn(&str) + Sync), bounded: bool) {
         let mut files = Files::arm(&reload.files);
         if files.trouble() != trouble.as_deref() {
             trouble = files.trouble().map(str::to_owned);
-            trouble.iter().for_each(|trouble| say(&format!("note: {trouble}")));
+            if let Some(trouble) = &trouble {
+                say(&format!("note: {trouble}"));
+            }
         }
         let before = reload.files.clone();
         for line in reload.look().await {
@@ -88,15 +90,15 @@ pub async fn daemon(home: Home, engine: String) {
     loop {
         let mut files = Files::arm(&BTreeSet::from([watches.join(CHANGED)]));
         let wanted = left(&home);
-        running.retain(|place, (named, _)| wanted.get(place) == Some(named));
+        running.retain(|place, (named, task)| wanted.get(place) == Some(named) && !task.0.is_finished());
         for (place, named) in wanted {
-            if !running.contains_key(&place) {
+            running.entry(place.clone()).or_insert_with(|| {
                 let reload = Reload::new(named.clone(), home.clone(), engine.clone(), false);
-                let task = tokio::spawn(until_down(reload, place.clone()));
-                running.insert(place, (named, Ending(task)));
-            }
+                (named, Ending(tokio::spawn(until_down(reload, place))))
+            });
         }
-        files.changed(&watches).await;
+        // No repository's git is waited for.
+        files.changed(Path::new("/")).await;
     }
 }
 
@@ -112,8 +114,7 @@ async fn until_down(reload: Reload, place: PathBuf) {
 /// The manifests that were left to the daemon. A file that cannot be read is one of another release.
 fn left(home: &Home) -> BTreeMap<PathBuf, Named> {
     let names = fs::list(&home.watches()).unwrap_or_default();
-    let places =
-        names.into_iter().filter(|name| name.ends_with(".json")).map(|name| home.watches().join(name));
+    let places = names.into_iter().filter(|name| name != CHANGED).map(|name| home.watches().join(name));
     let read = |place: PathBuf| {
         let text = fs::read_small(&place, 1 << 20)?;
         Some((place, serde_json::from_str(&text).ok()?))

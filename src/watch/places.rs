@@ -74,7 +74,7 @@ pub fn git_is_busy(directory: &Path) -> bool {
     let Some(top) = directory.ancestors().find(|above| above.join(".git").exists()) else { return false };
     let own = top.join(".git");
     // Of a worktree, the file `.git` names its directory.
-    let named = std::fs::read_to_string(&own).ok();
+    let named = crate::fs::read_small(&own, 4096);
     let named =
         named.as_deref().and_then(|text| text.strip_prefix("gitdir:")).map(|path| top.join(path.trim()));
     let git = named.unwrap_or(own);
