@@ -48,6 +48,11 @@ impl Home {
         self.0.join("authority")
     }
 
+    /// What the daemon watches: a file for each manifest, and `changed`, which is written after any of them.
+    pub fn watches(&self) -> PathBuf {
+        self.0.join("watches")
+    }
+
     /// All sessions' directories.
     pub fn sessions(&self) -> PathBuf {
         self.0.join("sessions")

@@ -18,4 +18,5 @@ pub mod proxy;
 pub mod render;
 pub mod secret;
 pub mod store;
+pub mod watch;
 pub mod worktree;

@@ -34,5 +34,6 @@ mod support;
 mod terminal;
 mod tidy;
 mod trust;
+mod watch;
 mod wire;
 mod worktree;

@@ -113,6 +113,13 @@ pub struct Up {
     /// How long `--wait` waits, such as `90s` or `2m`
     #[arg(long, default_value = "2m", value_name = "TIME", value_parser = duration)]
     pub wait_timeout: std::time::Duration,
+    /// Leave edits of the manifest's files alone until the next `up`
+    ///
+    /// Else they are watched, here or after `--detach` by the daemon. An edit that only takes away (a host, a method, a path,
+    /// a credential) holds at once. All else waits for `up` and is told: here, by `ps` and by `events`. An invalid edit
+    /// changes nothing.
+    #[arg(long)]
+    pub no_watch: bool,
     /// Replace the containers though nothing changed; an agent that works is waited for
     #[arg(long)]
     pub recreate: bool,

@@ -12,7 +12,7 @@ use crate::manifest::project::{Project, Session};
 use crate::manifest::source;
 use crate::plan::observed::{Container, ContainerState, Observed};
 use crate::render::identity::{owner, session_id};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The manifest's files, given or found.
 pub fn manifests(named: &[PathBuf]) -> Result<Vec<PathBuf>, Error> {
@@ -21,8 +21,15 @@ pub fn manifests(named: &[PathBuf]) -> Result<Vec<PathBuf>, Error> {
     source::select(named, &here).map_err(unread)
 }
 
+/// The directory of the manifest, whether that is valid or not.
+pub fn root(named: &[PathBuf]) -> Result<PathBuf, Error> {
+    let files = manifests(named)?;
+    let above = files.first().and_then(|file| file.parent()).unwrap_or(Path::new("/"));
+    above.canonicalize().map_err(|error| Error::failed("the manifest's directory is gone").because(error))
+}
+
 /// A manifest that is not there, or no text.
-fn unread(error: source::Error) -> Error {
+pub fn unread(error: source::Error) -> Error {
     let failed = Error::new(Kind::Usage, error.to_string());
     let failed = match error.hint() {
         Some(hint) => failed.hint(hint),
@@ -32,6 +39,21 @@ fn unread(error: source::Error) -> Error {
         Some(source) => failed.because(source.to_string()),
         None => failed,
     }
+}
+
+/// The project of these files, and every file on which it depends is noted.
+pub fn project_noting(
+    files: &[PathBuf],
+    user: Option<&Path>,
+    noted: &source::Noted,
+) -> Result<Project, Error> {
+    let mut project = match source::load_noting(files, user, noted) {
+        Ok(parsed) => parsed.project,
+        Err(source::LoadError::Invalid(diagnostics)) => return Err(invalid(&diagnostics)),
+        Err(source::LoadError::Unread(error)) => return Err(unread(error)),
+    };
+    sources::resolve(&mut project);
+    Ok(project)
 }
 
 /// The manifest, read and resolved, or why not.
@@ -96,19 +118,24 @@ pub struct Engine {
 
 /// Connects and looks.
 pub async fn engine() -> Result<Engine, Error> {
-    let home = host::home()?;
-    let docker = Docker::connect(&address::engine()?).await.map_err(engine_error)?;
-    let observed = docker.observe().await.map_err(engine_error)?;
-    let owner = owner(rustix::process::getuid().as_raw(), home.path());
+    let engine = look(host::home()?, &address::engine()?).await?;
     // Running sessions need the daemon: one that was killed comes back with the next command, whichever it is.
     let runs = |container: &Container| {
-        container.state == ContainerState::Running && container.label("owner") == owner
+        container.state == ContainerState::Running && container.label("owner") == engine.owner
     };
-    if observed.containers.iter().any(runs)
-        && let Err(error) = ground::daemon(&home).await
+    if engine.observed.containers.iter().any(runs)
+        && let Err(error) = ground::daemon(&engine.home).await
     {
         output::say(&format!("warning: {error}"));
     }
+    Ok(engine)
+}
+
+/// Looks at an engine, and starts nothing.
+pub async fn look(home: Home, address: &str) -> Result<Engine, Error> {
+    let docker = Docker::connect(address).await.map_err(engine_error)?;
+    let observed = docker.observe().await.map_err(engine_error)?;
+    let owner = owner(rustix::process::getuid().as_raw(), home.path());
     Ok(Engine { docker, observed, owner, home })
 }
 

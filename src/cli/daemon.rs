@@ -2,7 +2,7 @@
 
 use super::args::{Daemon, DaemonCommand};
 use super::remedy::daemon_error;
-use super::{Code, address, host, output};
+use super::{Code, address, host, output, watch};
 use crate::daemon::client::Client;
 use crate::daemon::lifecycle::{Options, begin_log, serve};
 use crate::error::Error;
@@ -24,7 +24,14 @@ pub async fn run(args: Daemon) -> Result<Code, Error> {
             }
             begin_log();
             let options = Options { home, http_port: args.http_port, engine: address::engine()? };
-            match serve(options, ended()).await {
+            let watching = watch::daemon(options.home.clone(), options.engine.clone());
+            let served = tokio::select! {
+                // The lock is taken first: who does not get it watches nothing.
+                biased;
+                served = serve(options, ended()) => served,
+                () = watching => Ok(()),
+            };
+            match served {
                 // Another was started at the same moment: it serves, which is what was wanted.
                 Err(crate::daemon::Error::Taken) if args.detached => Ok(0),
                 other => other.map(|()| 0).map_err(daemon_error),

@@ -9,7 +9,8 @@ use crate::error::Error;
 use crate::plan::observed::ContainerState;
 use crate::render::desired::Desired;
 use crate::store::Filter;
-use futures_util::StreamExt;
+use futures_util::future::FusedFuture;
+use futures_util::{FutureExt, StreamExt};
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -17,8 +18,13 @@ const INTERVAL: Duration = Duration::from_millis(100);
 /// The engine is looked at every so many intervals.
 const LOOK: u32 = 10;
 
-/// Follows the sessions. Ctrl-C stops them; so does SIGTERM.
-pub async fn follow(engine: &Engine, desired: &[Desired]) -> Result<Code, Error> {
+/// Follows the sessions, while the files of their manifest are watched. Ctrl-C stops them; so does SIGTERM.
+pub async fn follow(
+    engine: &Engine,
+    desired: &[Desired],
+    watching: impl Future<Output = Result<(), Error>>,
+) -> Result<Code, Error> {
+    let mut watching = std::pin::pin!(watching.fuse());
     let failed = |error| Error::failed("signals cannot be received").because(error);
     let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
@@ -31,6 +37,7 @@ pub async fn follow(engine: &Engine, desired: &[Desired]) -> Result<Code, Error>
             _ = interrupt.recv() => break,
             _ = terminate.recv() => break,
             () = tokio::time::sleep(INTERVAL) => {}
+            watched = &mut watching, if !watching.is_terminated() => watched?,
         }
         events::show_new(engine, &mut filter)?;
         if turn % LOOK == 0 && all_ended(engine, desired).await? {

@@ -3,7 +3,7 @@
 use super::{ground, host};
 use crate::credential::find::{Searched, There, find, look};
 use crate::credential::known::{Found, KNOWN, candidates};
-use crate::credential::lending::lendings;
+use crate::credential::lending::{Lending, lendings};
 use crate::daemon::control::Handed;
 use crate::daemon::record;
 use crate::error::Error;
@@ -56,6 +56,19 @@ pub fn found(home: &Home, project: &Project, sessions: &[&Session]) -> Founds {
         (session.name.clone(), found)
     };
     pinned(project, sessions.iter().map(one).collect())
+}
+
+/// What a session is lent by the manifest as it is now, each credential from where it was lent so far, but where the
+/// manifest names another place.
+pub fn as_before(session: &Session, before: &[Lending]) -> Vec<Lending> {
+    let mut found = BTreeMap::new();
+    for (name, said) in &session.credentials {
+        let known = before.iter().find(|lending| lending.name == *name);
+        let source = said.from.clone().or_else(|| known.and_then(|lending| lending.source.clone()));
+        let kind = crate::credential::known::kind(name, source.as_ref(), &said.environment);
+        found.insert(name.clone(), Found { source, kind, about: Value::Null });
+    }
+    lendings(session, &found)
 }
 
 /// Hands the values of variables to the daemon, which holds them in memory alone.

@@ -30,6 +30,7 @@ mod plan;
 mod progress;
 mod ps;
 mod pull;
+mod reload;
 mod remedy;
 mod remembered;
 mod render;
@@ -40,6 +41,7 @@ mod stop;
 mod terminal;
 mod up;
 mod wait;
+mod watch;
 
 use args::{Arguments, Command};
 

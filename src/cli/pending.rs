@@ -6,7 +6,7 @@ use super::{idle, up};
 use crate::manifest::effect::Effect;
 use crate::manifest::project::Project;
 use crate::plan::action;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 /// Fills in what is pending. A plan that cannot be made is no reason to show nothing else.
@@ -48,6 +48,15 @@ async fn changes(
     Ok(all)
 }
 
+/// Fills in that the manifest in this directory is not valid: what it asks for is not known, and waits for an edit.
+pub fn invalid(root: &str, statuses: &mut [Status]) {
+    let change =
+        json!({ "field": "manifest", "old": null, "new": null, "effect": null, "waits_for": "edit" });
+    for status in statuses.iter_mut().filter(|status| status.root == root && status.pending.is_empty()) {
+        status.pending.push(change.clone());
+    }
+}
+
 /// The strongest of what is pending, and what it waits for, in one cell.
 pub fn text(pending: &[Value]) -> String {
     let word = |change: &Value, key: &str| change[key].as_str().unwrap_or_default().to_owned();
@@ -56,6 +65,7 @@ pub fn text(pending: &[Value]) -> String {
         .map(|change| match change["waits_for"].as_str() {
             Some("idle") => format!("{}, waits for idle", word(change, "effect")),
             Some("up") => format!("{} at `up`", word(change, "effect")),
+            Some("edit") => "the manifest is not valid".to_owned(),
             Some("renew") => format!("{} at `up --renew`", word(change, "field")),
             _ => format!("{} at a new checkout", word(change, "field")),
         })

@@ -2,12 +2,13 @@
 
 use super::args::{Format, Ps};
 use super::status::{Status, count_denied, statuses};
-use super::{Code, context, ground, output, pending};
+use super::{Code, context, ground, output, pending, report};
 use crate::error::Error;
 use std::path::PathBuf;
 
 /// `clauderon ps`.
 pub async fn run(file: &[PathBuf], args: &Ps) -> Result<Code, Error> {
+    let mut invalid = None;
     let project = match context::project(file) {
         Ok(project) => Some(project),
         // Outside a project, every session is shown.
@@ -15,7 +16,12 @@ pub async fn run(file: &[PathBuf], args: &Ps) -> Result<Code, Error> {
             drop(error);
             None
         }
-        Err(error) => return Err(error),
+        // Beside an invalid manifest, what runs is shown as it is.
+        Err(error) => {
+            let Ok(root) = context::root(file) else { return Err(error) };
+            invalid = Some((root.display().to_string(), error));
+            None
+        }
     };
     let engine = context::engine().await?;
     let mut sessions = Vec::new();
@@ -28,18 +34,29 @@ pub async fn run(file: &[PathBuf], args: &Ps) -> Result<Code, Error> {
     }
     for container in &engine.observed.containers {
         let known = sessions.iter().any(|(_, _, _, id)| id == container.label("id"));
-        let ours = project.as_ref().is_none_or(|project| {
-            container.label("root") == project.root.display().to_string()
-                && container.label("project") == project.name
-        });
+        let ours = match (&project, &invalid) {
+            (Some(project), _) => {
+                container.label("root") == project.root.display().to_string()
+                    && container.label("project") == project.name
+            }
+            (None, Some((root, _))) => container.label("root") == root,
+            (None, None) => true,
+        };
         if !known && container.label("owner") == engine.owner && (args.all || ours) {
             let label = |name: &str| container.label(name).to_owned();
             sessions.push((label("session"), label("project"), label("root"), label("id")));
         }
     }
+    if let Some((_, error)) = invalid.take_if(|_| sessions.is_empty()) {
+        return Err(error);
+    }
     let mut statuses = statuses(&engine, &sessions, ground::records(&engine.home)?)?;
     count_denied(&engine, &mut statuses).await;
     pending::fill(project.as_ref(), &engine, &mut statuses).await;
+    if let Some((root, error)) = &invalid {
+        output::say(&report::text(error));
+        pending::invalid(root, &mut statuses);
+    }
     match args.format {
         Format::Json => {
             let list: Vec<_> = statuses.iter().map(Status::json).collect();

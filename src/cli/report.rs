@@ -16,7 +16,7 @@ pub fn report(error: &Error) -> i32 {
 }
 
 /// The error in words. A diagnostic brings its own heading.
-fn text(error: &Error) -> String {
+pub fn text(error: &Error) -> String {
     let (bold, plain) = if output::colour() { ("\x1b[1;31m", "\x1b[0m") } else { ("", "") };
     let mut text = if error.message.starts_with("error") || error.message.contains('\x1b') {
         error.message.clone()

@@ -3,8 +3,10 @@
 use super::args::{Format, Up};
 use super::context::{self, Engine};
 use super::ground::Local;
+use super::reload::Named;
 use super::{
-    Code, address, consent, follow, host, images, lend, output, plan, progress, remedy, sources, status, wait,
+    Code, address, consent, follow, host, images, lend, output, plan, progress, remedy, sources, status,
+    wait, watch,
 };
 use crate::apply::progress::Report;
 use crate::apply::{Context, Failure, apply};
@@ -44,6 +46,7 @@ impl Planned {
 /// `clauderon up`.
 pub async fn run(file: &[PathBuf], args: &Up) -> Result<Code, Error> {
     let project = context::project(file)?;
+    let named = Named::new(file, &project)?;
     let sessions = context::chosen(&project, &args.sessions)?;
     if !args.dry_run {
         let home = host::home()?;
@@ -67,9 +70,20 @@ pub async fn run(file: &[PathBuf], args: &Up) -> Result<Code, Error> {
         wait::started(engine, desired, planned.plan(), mark, args.wait_timeout).await?;
     }
     if args.detach || args.wait {
+        if args.no_watch {
+            watch::leave_alone(&engine.home, &project.root)?;
+        } else {
+            watch::leave(&engine.home, &named)?;
+        }
         return Ok(0);
     }
-    follow::follow(engine, desired).await
+    let watching = async {
+        if args.no_watch {
+            return watch::leave_alone(&engine.home, &project.root);
+        }
+        watch::foreground(engine.home.clone(), named, &project).await
+    };
+    follow::follow(engine, desired, watching).await
 }
 
 /// Does what is planned. What is live holds before anything is waited for.

@@ -7,6 +7,7 @@ pub mod find;
 pub mod keeper;
 pub mod known;
 pub mod lending;
+pub mod narrow;
 mod read;
 pub mod refresh;
 pub mod swap;

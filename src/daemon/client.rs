@@ -68,6 +68,11 @@ impl Client {
         }
     }
 
+    /// Stores an event of a session.
+    pub async fn note(&mut self, id: &str, kind: &str, data: serde_json::Value) -> Result<(), Error> {
+        self.ask(&Request::Note { id: id.to_owned(), kind: kind.to_owned(), data }).await.map(drop)
+    }
+
     /// How many requests of each session were refused.
     pub async fn denied(&mut self, ids: &[String]) -> Result<Vec<u64>, Error> {
         match self.ask(&Request::Denied { ids: ids.to_vec() }).await? {

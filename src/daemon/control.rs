@@ -46,6 +46,15 @@ pub enum Request {
         /// The session's id.
         id: String,
     },
+    /// Store an event of a session that an edit of its manifest has caused.
+    Note {
+        /// The session's id.
+        id: String,
+        /// What happened.
+        kind: String,
+        /// What is said of it.
+        data: serde_json::Value,
+    },
     /// Say how many requests of these sessions were refused.
     Denied {
         /// The sessions' ids.
@@ -62,7 +71,7 @@ impl Request {
     pub fn ids(&self) -> &[String] {
         match self {
             Self::Watch { ids } | Self::Forget { ids } | Self::Denied { ids } => ids,
-            Self::Import { id } | Self::Lend { id, .. } => std::slice::from_ref(id),
+            Self::Import { id } | Self::Lend { id, .. } | Self::Note { id, .. } => std::slice::from_ref(id),
             Self::Status | Self::Stop => &[],
         }
     }

@@ -234,6 +234,14 @@ async fn answer(state: &Arc<State>, request: Request) -> Response {
                 Err(error) => Response::Failed(error),
             }
         }
+        Request::Note { id, kind, data } => match record::read(&state.home, &id) {
+            Ok(Some(record)) => {
+                state.note(&record, "reconcile", &kind, data).await;
+                Response::Done
+            }
+            Ok(None) => Response::Failed("there is no record of this session".to_owned()),
+            Err(error) => Response::Failed(error.to_string()),
+        },
         Request::Denied { ids } => {
             let served = |id: &String| state.sessions().contains_key(id);
             let count =

@@ -8,6 +8,7 @@ mod door;
 mod engine;
 mod import;
 pub mod lifecycle;
+pub mod narrow;
 pub mod record;
 mod session;
 pub mod spawn;

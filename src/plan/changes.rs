@@ -30,6 +30,11 @@ pub fn changes(wanted: &Desired, found: &Container, known: &Known) -> Vec<Reason
     reasons
 }
 
+/// The fields that are no part of a container and differ between two states of a session.
+pub fn between(old: &Fields, new: &Fields) -> Vec<Reason> {
+    differences(old, new, |_| true, |effect| effect != Effect::Recreate)
+}
+
 /// The differing fields of the wanted effects. A field that one side lacks differs where it `alone` says so.
 fn differences(
     old: &Fields,

@@ -19,6 +19,7 @@ mod leaf;
 pub mod lending;
 mod lent;
 mod mask;
+pub mod narrow;
 pub mod policy;
 pub mod program;
 pub mod redact;

@@ -115,7 +115,7 @@ pub fn allows(rule: &Rule, request: &Request<'_>) -> bool {
 }
 
 /// Whether a path can be read in one way only: servers differ in what they make of the rest.
-fn is_plain(path: &str) -> bool {
+pub(super) fn is_plain(path: &str) -> bool {
     let odd = |byte: u8| byte == b'%' || byte == b'\\' || byte == b';' || !byte.is_ascii_graphic();
     path.starts_with('/')
         && !path.bytes().any(odd)
@@ -124,7 +124,7 @@ fn is_plain(path: &str) -> bool {
 }
 
 /// Whether a path fits a pattern: `*` is anything within a segment, `**` any number of segments.
-fn fits(pattern: &str, path: &str) -> bool {
+pub(super) fn fits(pattern: &str, path: &str) -> bool {
     let pattern: Vec<&str> = pattern.split('/').collect();
     let path: Vec<&str> = path.split('/').collect();
     // fitting[n]: whether the patterns so far fit the first n segments.

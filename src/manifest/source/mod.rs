@@ -107,6 +107,11 @@ pub fn select(named: &[PathBuf], here: &Path) -> Result<Vec<PathBuf>, Error> {
     Ok([manifest].into_iter().chain(above).collect())
 }
 
+/// The files that may be found in a project's directory, whether they are there or not.
+pub fn possible(root: &Path) -> Vec<PathBuf> {
+    NAMES.iter().chain(&OVERRIDES).map(|name| root.join(name)).collect()
+}
+
 /// Reads one manifest, with nothing below or above it, and resolves it.
 pub fn load(file: &Path) -> Result<Project, LoadError> {
     load_all(&[file.to_owned()], None).map(|parsed| parsed.project)
@@ -114,6 +119,18 @@ pub fn load(file: &Path) -> Result<Project, LoadError> {
 
 /// Reads the files of a project, the user's own below them where there is one, and resolves them together.
 pub fn load_all(files: &[PathBuf], user: Option<&Path>) -> Result<Parsed, LoadError> {
+    load_noting(files, user, &Noted::default())
+}
+
+/// Files that were looked for, whether they are there or not.
+pub type Noted = RefCell<BTreeSet<PathBuf>>;
+
+/// The same, and notes every file on which the outcome depends.
+pub fn load_noting(files: &[PathBuf], user: Option<&Path>, noted: &Noted) -> Result<Parsed, LoadError> {
+    for file in files.iter().map(PathBuf::as_path).chain(user) {
+        let beside = file.with_file_name(".env");
+        noted.borrow_mut().extend([file.to_owned(), beside]);
+    }
     let mut texts = Vec::new();
     if let Some(user) = user.filter(|user| user.symlink_metadata().is_ok()) {
         texts.push(text(user, Role::User)?);
@@ -131,6 +148,7 @@ pub fn load_all(files: &[PathBuf], user: Option<&Path>) -> Result<Parsed, LoadEr
     };
     let handed = RefCell::new(BTreeSet::new());
     let files = |directory: &Path, path: &Path| {
+        noted.borrow_mut().insert(path.to_owned());
         let text = read_inside(&[directory, &root], path)?;
         handed.borrow_mut().insert(crate::fs::real(path));
         Ok(text)
@@ -153,6 +171,11 @@ fn unheld(root: &Path, files: BTreeSet<PathBuf>) -> BTreeSet<PathBuf> {
     // What git cannot say is asked about as well.
     let ignored = |file: &Path| repository.is_path_ignored(file).unwrap_or(true);
     files.into_iter().filter(|file| names_variables(file) || ignored(file)).collect()
+}
+
+/// Whether a file takes variables; not of one that cannot be read.
+pub fn takes_variables(file: &Path) -> bool {
+    read::text(file).is_ok_and(|text| text.contains("${"))
 }
 
 /// Names the file of each credential by where it leads now. That is what a person is asked about, and what is opened from
@@ -273,6 +296,10 @@ mod tests {
         crate::fs::replace(&root.join("clauderon.yaml"), b"name: x\nprompt: {file: p.md}\n", 0o644).unwrap();
         let project = load(&root.join("clauderon.yaml")).unwrap();
         assert_eq!((project.root, project.sessions[0].prompt.as_deref()), (root.clone(), Some("do it\n")));
+        let noted = Noted::default();
+        load_noting(&[root.join("clauderon.yaml")], None, &noted).unwrap();
+        let expected = [".env", "clauderon.yaml", "p.md"].map(|name| root.join(name));
+        assert_eq!(noted.into_inner(), BTreeSet::from(expected));
         std::fs::remove_file(root.join("p.md")).unwrap();
         let Err(LoadError::Invalid(diagnostics)) = load(&root.join("clauderon.yaml")) else {
             panic!("loaded")

@@ -1,0 +1,132 @@
+//! Watching a manifest's files: in the foreground of `up`, or in the daemon for those that `up --detach` left to it.
+
+use super::reload::{Named, Reload};
+use super::remedy::file_error;
+use super::{address, output};
+use crate::daemon::client::Client;
+use crate::error::Error;
+use crate::fs;
+use crate::home::Home;
+use crate::manifest::project::Project;
+use crate::render::identity::short_hash;
+use crate::watch::Files;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tokio::task::JoinHandle;
+
+/// The file that is written after any other of `watches`.
+const CHANGED: &str = "changed";
+/// How often it is looked whether the daemon answers.
+const READY: Duration = Duration::from_millis(100);
+
+/// Watches in the foreground, after an `up` that has gone by this project. The daemon leaves the manifest alone meanwhile.
+pub async fn foreground(home: Home, named: Named, project: &Project) -> Result<(), Error> {
+    leave_alone(&home, &named.root)?;
+    let reload = Reload::new(named, home, address::engine()?, true).after(project);
+    watch(reload, &output::say, false).await;
+    Ok(())
+}
+
+/// Leaves the manifest to the daemon.
+pub fn leave(home: &Home, named: &Named) -> Result<(), Error> {
+    let text = serde_json::to_vec_pretty(named).unwrap_or_default();
+    fs::create_private_dir(&home.watches())
+        .and_then(|()| fs::replace(&place(home, &named.root), &text, 0o600))
+        .and_then(|()| fs::replace(&home.watches().join(CHANGED), b"", 0o600))
+        .map_err(file_error)
+}
+
+/// Has the daemon watch a manifest no longer.
+pub fn leave_alone(home: &Home, root: &Path) -> Result<(), Error> {
+    let place = place(home, root);
+    if !fs::exists(&place) {
+        return Ok(());
+    }
+    fs::remove_file(&place)
+        .and_then(|()| fs::replace(&home.watches().join(CHANGED), b"", 0o600))
+        .map_err(file_error)
+}
+
+/// One file a project root.
+fn place(home: &Home, root: &Path) -> PathBuf {
+    home.watches().join(format!("{}.json", short_hash(&root.to_string_lossy())))
+}
+
+/// Watches one manifest; to its end where that is `bounded` by its sessions.
+async fn watch(mut reload: Reload, say: &(dyn Fn(&str) + Sync), bounded: bool) {
+    let mut trouble = None;
+    loop {
+        // Watched first, and read then: what changes meanwhile is seen.
+        let mut files = Files::arm(&reload.files);
+        if files.trouble() != trouble.as_deref() {
+            trouble = files.trouble().map(str::to_owned);
+            if let Some(trouble) = &trouble {
+                say(&format!("note: {trouble}"));
+            }
+        }
+        let before = reload.files.clone();
+        for line in reload.look().await {
+            say(&line);
+        }
+        if reload.files != before {
+            continue;
+        }
+        files.changed(&reload.named.root).await;
+        if bounded && reload.records().is_ok_and(|records| records.is_empty()) {
+            return;
+        }
+    }
+}
+
+/// What the daemon watches, until it ends.
+pub async fn daemon(home: Home, engine: String) {
+    let mut running: BTreeMap<PathBuf, (Named, Ending)> = BTreeMap::new();
+    let watches = home.watches();
+    // What holds at once is asked of the daemon as everybody does it.
+    while Client::connect(&home).await.is_err() {
+        tokio::time::sleep(READY).await;
+    }
+    loop {
+        let mut files = Files::arm(&BTreeSet::from([watches.join(CHANGED)]));
+        let wanted = left(&home);
+        running.retain(|place, (named, task)| wanted.get(place) == Some(named) && !task.0.is_finished());
+        for (place, named) in wanted {
+            running.entry(place.clone()).or_insert_with(|| {
+                let reload = Reload::new(named.clone(), home.clone(), engine.clone(), false);
+                (named, Ending(tokio::spawn(until_down(reload, place))))
+            });
+        }
+        // No repository's git is waited for.
+        files.changed(Path::new("/")).await;
+    }
+}
+
+/// Watches a manifest until none of its sessions is up.
+async fn until_down(reload: Reload, place: PathBuf) {
+    let root = reload.named.root.display().to_string();
+    watch(reload, &|line: &str| tracing::info!(root, "{line}"), true).await;
+    if let Err(error) = fs::remove_file(&place) {
+        tracing::warn!(%error, "a manifest without sessions is still watched");
+    }
+}
+
+/// The manifests that were left to the daemon. A file that cannot be read is one of another release.
+fn left(home: &Home) -> BTreeMap<PathBuf, Named> {
+    let names = fs::list(&home.watches()).unwrap_or_default();
+    let places = names.into_iter().filter(|name| name != CHANGED).map(|name| home.watches().join(name));
+    let read = |place: PathBuf| {
+        let text = fs::read_small(&place, 1 << 20)?;
+        Some((place, serde_json::from_str(&text).ok()?))
+    };
+    places.filter_map(read).collect()
+}
+
+/// A task that ends with whoever holds this.
+struct Ending(JoinHandle<()>);
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}

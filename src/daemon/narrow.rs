@@ -1,0 +1,114 @@
+//! Pure. A session's record with that part of an edit of its manifest that only takes away.
+
+use super::record::Record;
+use crate::credential::lending::Lending;
+use crate::credential::narrow as lent;
+use crate::manifest::host::most_specific;
+use crate::proxy::narrow as ruled;
+use crate::proxy::rules::Rules;
+use crate::render::fields::Fields;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What the manifest says now of what is live.
+pub struct Wanted<'a> {
+    /// What may be done where.
+    pub rules: &'a Rules,
+    /// What is lent, from where it was lent so far.
+    pub credentials: &'a [Lending],
+    /// The fields that are no part of a container.
+    pub kept: &'a Fields,
+}
+
+/// The record with what only takes away. Its fields say what holds: what waits for `up` is still another than wanted.
+pub fn narrowed(before: &Record, wanted: &Wanted<'_>) -> Record {
+    let rules = ruled::narrowed(&before.rules, wanted.rules);
+    let credentials = lent::narrowed(&before.credentials, wanted.credentials);
+    let mut fields = before.fields.clone();
+    // A release that kept no fields made this record: a plan finds differences without them.
+    if !fields.is_empty() {
+        for field in changed(before, &rules, &credentials, wanted.credentials) {
+            match wanted.kept.get(&field) {
+                Some(value) => drop(fields.insert(field, value.clone())),
+                None => drop(fields.remove(&field)),
+            }
+        }
+    }
+    Record { authorities: authorities(before, &rules), rules, credentials, fields, ..before.clone() }
+}
+
+/// The fields of what changed. A host whose key holds as wanted has changed as its field says.
+fn changed(before: &Record, rules: &Rules, now: &[Lending], wanted: &[Lending]) -> BTreeSet<String> {
+    let mut changed = BTreeSet::new();
+    if before.rules.access != rules.access {
+        changed.insert("proxy.access".to_owned());
+    }
+    let names = before.rules.hosts.keys().chain(rules.hosts.keys());
+    let differs = |name: &&String| before.rules.hosts.get(*name) != rules.hosts.get(*name);
+    changed.extend(names.filter(differs).map(|name| format!("proxy.hosts.{name}")));
+    for lending in &before.credentials {
+        let after = now.iter().find(|after| after.name == lending.name);
+        let keys: &[&str] = match after {
+            None => &["access", "from", "header", "host", "methods", "paths", "value"],
+            Some(after) if after != lending && wanted.contains(after) => &["access", "methods", "paths"],
+            Some(_) => &[],
+        };
+        changed.extend(keys.iter().map(|key| format!("credentials.{}.{key}", lending.name)));
+    }
+    changed
+}
+
+/// The certificates that were believed already: of a new name, those of the pattern that it stood under.
+fn authorities(before: &Record, rules: &Rules) -> BTreeMap<String, String> {
+    let of = |name: &String| {
+        let (key, _) = most_specific(&before.rules.hosts, name)?;
+        before.authorities.get(key).cloned()
+    };
+    let named = rules.hosts.iter().filter(|(_, host)| host.ca.is_some() && !host.rules.is_empty());
+    named.filter_map(|(name, _)| Some((name.clone(), of(name)?))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::manifest::project::{Access, Host, Rule};
+    use serde_json::json;
+
+    fn record() -> Record {
+        let record = json!({
+            "id": "a", "project": "p", "root": "/p", "session": "s", "container": "c", "parent": null,
+            "branch": null, "checkout": null, "active": true, "conversation": 1,
+        });
+        serde_json::from_value(record).unwrap()
+    }
+
+    fn fields(of: &[(&str, &str)]) -> Fields {
+        of.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    #[test]
+    fn fields_say_what_holds_and_what_waits_differs() {
+        let open = Host { rules: vec![Rule::default()], ..Host::default() };
+        let mut before = record();
+        before.rules.hosts = BTreeMap::from([("b.dev".to_owned(), Host::default())]);
+        before.fields =
+            fields(&[("proxy.access", "read-write"), ("proxy.hosts.b.dev", "false"), ("prompt", "x")]);
+        let hosts = [("a.dev".to_owned(), Host::default()), ("b.dev".to_owned(), open)];
+        let rules = Rules { access: Access::ReadOnly, hosts: hosts.into(), ..Rules::default() };
+        let kept = fields(&[
+            ("proxy.access", "read-only"),
+            ("proxy.hosts.a.dev", "false"),
+            ("proxy.hosts.b.dev", "read-write"),
+            ("prompt", "y"),
+        ]);
+        let after = narrowed(&before, &Wanted { rules: &rules, credentials: &[], kept: &kept });
+        let expected = fields(&[
+            ("proxy.access", "read-only"),
+            ("proxy.hosts.a.dev", "false"),
+            ("proxy.hosts.b.dev", "false"),
+            ("prompt", "x"),
+        ]);
+        assert_eq!(after.fields, expected);
+        assert!(after.rules.hosts["b.dev"].rules.is_empty() && after.rules.access == Access::ReadOnly);
+        assert_eq!(Record { rules: before.rules.clone(), fields: before.fields.clone(), ..after }, before);
+    }
+}
