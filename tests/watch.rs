@@ -207,6 +207,8 @@ fn what_is_not_to_be_watched_waits() {
     let text = rules(&world, "open.invalid: false") + "environment: {SHELL_OF: \"${WORLD_SHELL:-none}\"}\n";
     world.write("clauderon.yaml", &text);
     world.run_as("WORLD_SHELL", "fish", &["up", "--detach", "--yes", "--now"]).ok();
+    std::thread::sleep(Duration::from_secs(1));
+    assert_eq!(told(&world, "pending"), [""; 0], "there was no edit");
     world.write(
         "clauderon.yaml",
         &text.replace("open.invalid: false", "open.invalid: false, b.invalid: false"),

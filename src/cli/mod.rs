@@ -24,6 +24,7 @@ mod kept;
 mod lend;
 mod logs;
 mod loss;
+mod named;
 mod output;
 mod pending;
 mod plan;

@@ -2,8 +2,9 @@
 //! `up`. An invalid edit does nothing.
 
 use super::authorities::{authorities, rules};
+use super::named::Named;
 use super::remedy::{daemon_error, file_error};
-use super::{context, ground, host, lend, report, up};
+use super::{context, ground, lend, report, up};
 use crate::daemon::client::Client;
 use crate::daemon::narrow::{Wanted, narrowed};
 use crate::daemon::record::{self, Record};
@@ -14,56 +15,10 @@ use crate::manifest::source;
 use crate::plan::action::{Effect, Plan};
 use crate::plan::changes::between;
 use crate::render::fields::kept;
-use crate::render::identity::{owner, session_id, short_hash};
-use serde::{Deserialize, Serialize};
+use crate::render::identity::{owner, session_id};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-
-/// What names a manifest, wherever it is asked for.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Named {
-    /// The files of the command line, absolute; none where the manifest is looked for.
-    files: Vec<PathBuf>,
-    /// Where it is looked for.
-    here: PathBuf,
-    /// The user's own, below it.
-    user: Option<PathBuf>,
-    /// The directory of the manifest.
-    pub root: PathBuf,
-    /// Tells the content that an `up` has gone by from another.
-    content: String,
-}
-
-impl Named {
-    /// What a command line names, with the content that it has now.
-    pub fn new(file: &[PathBuf], project: &Project) -> Result<Self, Error> {
-        let gone = |error| Error::failed("the working directory is gone").because(error);
-        let here = std::env::current_dir().map_err(gone)?;
-        let files = file.iter().map(|file| here.join(file)).collect();
-        let (user, root) = (host::user_manifest(), project.root.clone());
-        let named = Self { files, here, user, root, content: String::new() };
-        Ok(Self { content: named.content(), ..named })
-    }
-
-    fn content(&self) -> String {
-        let text: Vec<_> = self.possible().map(|file| crate::fs::read_small(&file, 1 << 20)).collect();
-        short_hash(&format!("{text:?}"))
-    }
-
-    /// The files to read, from the lowest to the highest, without the user's.
-    fn select(&self) -> Result<Vec<PathBuf>, Error> {
-        source::select(&self.files, &self.here).map_err(context::unread)
-    }
-
-    /// Files that may come to be among them.
-    fn possible(&self) -> impl Iterator<Item = PathBuf> {
-        let found = self.files.is_empty().then(|| source::possible(&self.root));
-        let named = self.user.iter().chain(&self.files);
-        let named = named.flat_map(|file| [file.clone(), file.with_file_name(".env")]);
-        found.into_iter().flatten().chain(named).chain([self.root.join(".env")])
-    }
-}
 
 /// The type of the event that an edit is not valid.
 const INVALID: &str = "manifest_invalid";
@@ -104,6 +59,8 @@ pub struct Reload {
     knows_variables: bool,
     last: Option<Seen>,
     pending: Vec<String>,
+    /// What kept the last look from its end.
+    trouble: Option<String>,
     /// Every file that counted when it was last looked at.
     pub files: BTreeSet<PathBuf>,
 }
@@ -112,7 +69,7 @@ impl Reload {
     /// A manifest that was not looked at yet, seen from a process that has the user's environment or not.
     pub fn new(named: Named, home: Home, engine: String, knows_variables: bool) -> Self {
         let files = named.possible().collect();
-        Self { named, home, engine, knows_variables, last: None, pending: Vec::new(), files }
+        Self { named, home, engine, knows_variables, last: None, pending: Vec::new(), trouble: None, files }
     }
 
     /// The same, and this is what an `up` has gone by.
@@ -120,6 +77,11 @@ impl Reload {
     pub fn after(mut self, project: &Project) -> Self {
         self.last = seen(project.clone()).ok();
         self
+    }
+
+    /// Whether the last look did not come to its end.
+    pub fn is_due(&self) -> bool {
+        self.last.is_none()
     }
 
     /// Sessions of the manifest's directory that are up.
@@ -155,13 +117,17 @@ impl Reload {
         };
         match told {
             Ok(told) => {
+                self.trouble = None;
                 self.pending = told.pending;
                 told.said
             }
             Err(error) => {
                 // The next look begins anew.
                 self.last = None;
-                vec![format!("an edit is not done yet: {}", report::text(&error))]
+                let said = format!("an edit is not done yet: {}", report::text(&error));
+                let news = self.trouble.as_ref() != Some(&said);
+                self.trouble = Some(said.clone());
+                if news { vec![said] } else { Vec::new() }
             }
         }
     }
@@ -202,15 +168,23 @@ impl Reload {
                 self.note(record, VALID, json!({ "message": "the manifest is valid again" })).await;
             }
         }
+        let mut failed = None;
         for record in &ours {
             let session = project.sessions.iter().find(|session| session.name == record.session);
             let Some(session) = session else { continue };
-            let done = self.narrow(session, record).await?;
+            let done = self.narrow(session, record).await.unwrap_or_else(|error| {
+                // What can be taken away from the others is.
+                failed = Some(error);
+                Vec::new()
+            });
             if !done.is_empty() {
                 let line = format!("live {}: {}", session.name, done.join(", "));
                 self.note(record, NARROWED, json!({ "message": done.join(", ") })).await;
                 said.push(line);
             }
+        }
+        if let Some(error) = failed {
+            return Err(error);
         }
         let pending = self.pending(project, known).await?;
         let lines: Vec<String> = pending.iter().map(|(_, line)| line.clone()).collect();
@@ -292,9 +266,7 @@ impl Reload {
         let user = self.named.user.as_deref();
         let all = || files.iter().map(PathBuf::as_path).chain(user);
         if !self.knows_variables && all().any(source::takes_variables) {
-            let text: Vec<_> =
-                noted.borrow().iter().map(|file| crate::fs::read_small(file, 1 << 20)).collect();
-            return Ok(Seen::Closed(short_hash(&format!("{text:?}"))));
+            return Ok(Seen::Closed(self.named.content()));
         }
         let project = context::project_noting(&files, user, noted)?;
         for session in &project.sessions {

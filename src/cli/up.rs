@@ -3,7 +3,7 @@
 use super::args::{Format, Up};
 use super::context::{self, Engine};
 use super::ground::Local;
-use super::reload::Named;
+use super::named::Named;
 use super::{
     Code, address, consent, follow, host, images, lend, output, plan, progress, remedy, sources, status,
     wait, watch,

@@ -1,6 +1,7 @@
 //! Watching a manifest's files: in the foreground of `up`, or in the daemon for those that `up --detach` left to it.
 
-use super::reload::{Named, Reload};
+use super::named::Named;
+use super::reload::Reload;
 use super::remedy::file_error;
 use super::{address, output};
 use crate::daemon::client::Client;
@@ -17,6 +18,8 @@ use tokio::task::JoinHandle;
 
 /// The file that is written after any other of `watches`.
 const CHANGED: &str = "changed";
+/// When a look that did not come to its end is tried again.
+const AGAIN: Duration = Duration::from_secs(5);
 /// How often it is looked whether the daemon answers.
 const READY: Duration = Duration::from_millis(100);
 
@@ -72,7 +75,12 @@ async fn watch(mut reload: Reload, say: &(dyn Fn(&str) + Sync), bounded: bool) {
         if reload.files != before {
             continue;
         }
-        files.changed(&reload.named.root).await;
+        let changed = files.changed(&reload.named.root);
+        if reload.is_due() {
+            let _ = tokio::time::timeout(AGAIN, changed).await;
+        } else {
+            changed.await;
+        }
         if bounded && reload.records().is_ok_and(|records| records.is_empty()) {
             return;
         }
