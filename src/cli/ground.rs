@@ -303,4 +303,12 @@ impl Ground for Local<'_> {
         }
         .boxed()
     }
+
+    fn given(&self, mark: &str) -> bool {
+        remembered::given(&self.host.home, mark)
+    }
+
+    fn give<'a>(&'a self, marks: &'a [String]) -> BoxFuture<'a, Result<(), Error>> {
+        async { remembered::keep_given(&self.host.home, marks) }.boxed()
+    }
 }

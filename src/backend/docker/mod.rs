@@ -213,10 +213,14 @@ impl Backend for Docker {
         .boxed()
     }
 
-    fn create_volume<'a>(&'a self, name: &'a str, labels: &'a BTreeMap<String, String>) -> Answer<'a, bool> {
+    fn create_volume<'a>(
+        &'a self,
+        name: &'a str,
+        labels: &'a BTreeMap<String, String>,
+    ) -> Answer<'a, Volume> {
         async move {
             match self.client.inspect_volume(name).await {
-                Ok(_) => return Ok(false),
+                Ok(volume) => return Ok(convert::volume(volume)),
                 Err(error) if status(&error) == Some(404) => {}
                 Err(error) => return Err(self.failed("inspect", name, error)),
             }
@@ -226,7 +230,7 @@ impl Backend for Docker {
                 ..Default::default()
             };
             let made = self.client.create_volume(body).await;
-            made.map(|_| true).map_err(|error| self.failed("create", name, error))
+            made.map(convert::volume).map_err(|error| self.failed("create", name, error))
         }
         .boxed()
     }
