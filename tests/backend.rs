@@ -42,7 +42,10 @@ async fn contract(backend: &dyn Backend) {
     assert_eq!(state(backend, &name).await, None);
     backend.create(&spec).await.unwrap();
     assert_eq!(state(backend, &name).await, Some(ContainerState::Created));
-    assert!(matches!(backend.create(&spec).await, Err(Error::NameTaken { .. })));
+    backend.create(&spec).await.unwrap();
+    let labels = BTreeMap::from([("clauderon.id".to_owned(), "another".to_owned())]);
+    let other = ContainerSpec { labels, ..spec.clone() };
+    assert!(matches!(backend.create(&other).await, Err(Error::NameTaken { .. })));
     backend.start(&name).await.unwrap();
     backend.start(&name).await.unwrap();
     assert_eq!(state(backend, &name).await, Some(ContainerState::Running));

@@ -4,7 +4,7 @@
 use super::{Context, Error};
 use crate::backend::{self, Backend};
 use crate::manifest::project::CacheScope;
-use crate::render::spec::{ContainerSpec, Mount, MountSource};
+use crate::render::spec::{ContainerSpec, Mount, MountSource, helper_labels};
 use std::collections::BTreeSet;
 use std::time::Duration;
 use tokio::sync::Mutex;
@@ -74,6 +74,7 @@ async fn give(backend: &dyn Backend, spec: &ContainerSpec, volumes: &[String]) -
         read_only: false,
     });
     let mounts: Vec<Mount> = mounts.collect();
+    let label = |name: &str| spec.labels.get(&format!("clauderon.{name}")).map_or("", String::as_str);
     let mut argv = vec!["chown".to_owned(), spec.user.clone()];
     argv.extend(mounts.iter().map(|mount| mount.target.clone()));
     let helper = ContainerSpec {
@@ -82,6 +83,7 @@ async fn give(backend: &dyn Backend, spec: &ContainerSpec, volumes: &[String]) -
         argv,
         user: "0:0".to_owned(),
         mounts,
+        labels: helper_labels(label("project"), label("root"), label("owner")),
         sealed: true,
         pids: 16,
         capabilities: vec!["CHOWN".to_owned()],

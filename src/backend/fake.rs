@@ -117,9 +117,10 @@ impl State {
 impl Backend for Fake {
     fn observe(&self) -> Answer<'_, Observed> {
         let observed = self.call("observe", "", |state| {
-            let ours = |container: &&Container| !container.label("id").is_empty();
-            let containers = state.containers.values().filter(ours).cloned().collect();
-            Ok(Observed { containers, ..Observed::default() })
+            let ours = |container: &&Container| container.labels.contains_key("clauderon.id");
+            let ours = state.containers.values().filter(ours).cloned();
+            let (helpers, containers) = ours.partition(Container::helps);
+            Ok(Observed { containers, helpers, ..Observed::default() })
         });
         async { observed }.boxed()
     }
@@ -190,7 +191,10 @@ impl Backend for Fake {
 
     fn create<'a>(&'a self, spec: &'a ContainerSpec) -> Answer<'a, String> {
         let created = self.call("create", &spec.name, |state| {
-            if state.containers.contains_key(&spec.name) {
+            if let Some(there) = state.containers.get(&spec.name) {
+                if there.labels == spec.labels {
+                    return Ok(there.backend_id.clone());
+                }
                 return Err(Error::NameTaken { name: spec.name.clone() });
             }
             let container = Container {

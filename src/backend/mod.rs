@@ -42,7 +42,7 @@ pub trait Backend: Send + Sync {
     -> Answer<'a, Volume>;
     /// Removes a volume, never by force; answers the containers that use it still, so that it stays.
     fn remove_volume<'a>(&'a self, name: &'a str) -> Answer<'a, Vec<String>>;
-    /// Makes a container and answers its id.
+    /// Makes a container and answers its id; one with the same name and labels is it already.
     fn create<'a>(&'a self, spec: &'a ContainerSpec) -> Answer<'a, String>;
     /// Starts a container.
     fn start<'a>(&'a self, name: &'a str) -> Answer<'a, ()>;
