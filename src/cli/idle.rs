@@ -34,7 +34,9 @@ pub async fn idle(
         if Instant::now() >= deadline {
             return Err(over(&session.session, patience));
         }
-        alone.iter().for_each(|alone| alone.let_go());
+        if let Some(alone) = alone {
+            alone.let_go();
+        }
         if shown.is_none() {
             shown = show(home, session)?;
         }
