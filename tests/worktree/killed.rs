@@ -47,3 +47,14 @@ fn a_lock_on_the_users_branch_is_the_users() {
     assert_eq!(world.import().conflicts, []);
     assert_eq!(world.user(&["log", "-1", "--format=%s", BRANCH]), "work");
 }
+
+/// Where the last that it did was to move the checkout to its place.
+#[test]
+fn what_a_checkout_was_made_in_is_swept_when_it_is_adopted() {
+    let world = World::new();
+    let made = world.create();
+    let scratch = world.checkout().with_file_name(".checkout.scratch-killed");
+    std::fs::create_dir_all(scratch.join("tree")).expect("created");
+    assert_eq!(world.create(), made);
+    assert!(!scratch.exists());
+}
