@@ -11,7 +11,7 @@ use clauderon::plan::observed::Container;
 use clauderon::plan::up::Options;
 use std::collections::BTreeMap;
 
-/// What is there, but for how often a conversation was begun.
+/// What the engine holds of ours.
 async fn seen(world: &World) -> Vec<Container> {
     world.observe().await.containers
 }
