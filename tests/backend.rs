@@ -42,7 +42,10 @@ async fn contract(backend: &dyn Backend) {
     assert_eq!(state(backend, &name).await, None);
     backend.create(&spec).await.unwrap();
     assert_eq!(state(backend, &name).await, Some(ContainerState::Created));
-    assert!(matches!(backend.create(&spec).await, Err(Error::NameTaken { .. })));
+    backend.create(&spec).await.unwrap();
+    let labels = BTreeMap::from([("clauderon.id".to_owned(), "another".to_owned())]);
+    let other = ContainerSpec { labels, ..spec.clone() };
+    assert!(matches!(backend.create(&other).await, Err(Error::NameTaken { .. })));
     backend.start(&name).await.unwrap();
     backend.start(&name).await.unwrap();
     assert_eq!(state(backend, &name).await, Some(ContainerState::Running));
@@ -59,8 +62,10 @@ async fn contract(backend: &dyn Backend) {
 
     let volume = format!("{name}-volume");
     let labels = BTreeMap::from([("clauderon.volume".to_owned(), "project".to_owned())]);
-    assert!(backend.create_volume(&volume, &labels).await.unwrap());
-    assert!(!backend.create_volume(&volume, &BTreeMap::new()).await.unwrap());
+    for asked in [&labels, &BTreeMap::new()] {
+        let there = backend.create_volume(&volume, asked).await.unwrap();
+        assert_eq!((&there.name, &there.labels), (&volume, &labels));
+    }
     let source = MountSource::Volume { name: volume.clone(), scope: CacheScope::Project };
     let mount = Mount { source, target: "/data".to_owned(), read_only: false };
     backend.create(&ContainerSpec { mounts: vec![mount], ..spec.clone() }).await.unwrap();

@@ -9,6 +9,7 @@ mod backend;
 mod carrier;
 mod complete;
 mod container;
+mod crash;
 mod credential;
 mod daemon;
 mod editor;

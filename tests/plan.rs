@@ -1,6 +1,12 @@
 //! Plans as text: what is done, to which session, and why. The fake stands for the engine.
 
+mod crash;
 mod effects;
+mod histories;
+mod model;
+mod mortal;
+mod properties;
+mod real;
 mod released;
 mod walk;
 

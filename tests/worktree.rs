@@ -2,6 +2,7 @@
 
 mod attacks;
 mod good;
+mod killed;
 mod losses;
 
 use std::os::unix::fs::PermissionsExt;

@@ -28,4 +28,10 @@ pub trait Ground: Send + Sync {
 
     /// Brings a session's commits into the user's repository.
     fn import<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<(), Error>>;
+
+    /// Whether the volume that bears this mark was given to the user, as far as is remembered.
+    fn given(&self, mark: &str) -> bool;
+
+    /// Remembers that the volumes that bear these marks were given to the user.
+    fn give<'a>(&'a self, marks: &'a [String]) -> BoxFuture<'a, Result<(), Error>>;
 }

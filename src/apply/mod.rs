@@ -125,7 +125,7 @@ async fn perform(
         Step::Create(_) => {
             let facts = made.facts.as_ref().ok_or(Error::OutOfOrder)?;
             let spec = container(context.project, desired(context, session)?, context.host, facts);
-            volumes.ensure(backend, &spec).await?;
+            volumes.ensure(context, &spec).await?;
             backend.create(&spec).await?;
         }
         Step::Start(name) => backend.start(name).await?,

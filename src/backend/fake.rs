@@ -61,6 +61,27 @@ impl Fake {
         }
     }
 
+    /// Gives a container another name, as if it happened behind our back.
+    pub fn rename(&self, name: &str, to: &str) {
+        let mut state = self.lock();
+        if let Some(container) = state.containers.remove(name) {
+            state.containers.insert(to.to_owned(), Container { name: to.to_owned(), ..container });
+        }
+        if let Some(volumes) = state.mounted.remove(name) {
+            state.mounted.insert(to.to_owned(), volumes);
+        }
+    }
+
+    /// The names of all containers, those without a label of ours too.
+    pub fn names(&self) -> Vec<String> {
+        self.lock().containers.keys().cloned().collect()
+    }
+
+    /// The volumes that containers mount.
+    pub fn mounted(&self) -> BTreeSet<String> {
+        self.lock().mounted.values().flatten().cloned().collect()
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -96,7 +117,10 @@ impl State {
 impl Backend for Fake {
     fn observe(&self) -> Answer<'_, Observed> {
         let observed = self.call("observe", "", |state| {
-            Ok(Observed { containers: state.containers.values().cloned().collect(), ..Observed::default() })
+            let ours = |container: &&Container| container.labels.contains_key("clauderon.id");
+            let ours = state.containers.values().filter(ours).cloned();
+            let (helpers, containers) = ours.partition(Container::helps);
+            Ok(Observed { containers, helpers, ..Observed::default() })
         });
         async { observed }.boxed()
     }
@@ -140,13 +164,16 @@ impl Backend for Fake {
         async { volumes }.boxed()
     }
 
-    fn create_volume<'a>(&'a self, name: &'a str, labels: &'a BTreeMap<String, String>) -> Answer<'a, bool> {
-        let new = self.call("create-volume", name, |state| {
-            let new = !state.volumes.contains_key(name);
-            state.volumes.entry(name.to_owned()).or_insert_with(|| labels.clone());
-            Ok(new)
+    fn create_volume<'a>(
+        &'a self,
+        name: &'a str,
+        labels: &'a BTreeMap<String, String>,
+    ) -> Answer<'a, Volume> {
+        let made = self.call("create-volume", name, |state| {
+            let labels = state.volumes.entry(name.to_owned()).or_insert_with(|| labels.clone());
+            Ok(Volume { name: name.to_owned(), labels: labels.clone() })
         });
-        async move { new }.boxed()
+        async move { made }.boxed()
     }
 
     fn remove_volume<'a>(&'a self, name: &'a str) -> Answer<'a, Vec<String>> {
@@ -164,7 +191,10 @@ impl Backend for Fake {
 
     fn create<'a>(&'a self, spec: &'a ContainerSpec) -> Answer<'a, String> {
         let created = self.call("create", &spec.name, |state| {
-            if state.containers.contains_key(&spec.name) {
+            if let Some(there) = state.containers.get(&spec.name) {
+                if there.labels == spec.labels {
+                    return Ok(there.backend_id.clone());
+                }
                 return Err(Error::NameTaken { name: spec.name.clone() });
             }
             let container = Container {

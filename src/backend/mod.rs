@@ -37,11 +37,12 @@ pub trait Backend: Send + Sync {
     fn build<'a>(&'a self, build: &'a Build, reference: &'a str) -> Answer<'a, ()>;
     /// Every volume that a backend of ours made.
     fn volumes(&self) -> Answer<'_, Vec<Volume>>;
-    /// Makes a volume with these labels; answers whether it is new.
-    fn create_volume<'a>(&'a self, name: &'a str, labels: &'a BTreeMap<String, String>) -> Answer<'a, bool>;
+    /// Makes a volume with these labels where there is none of the name; answers the one that is there.
+    fn create_volume<'a>(&'a self, name: &'a str, labels: &'a BTreeMap<String, String>)
+    -> Answer<'a, Volume>;
     /// Removes a volume, never by force; answers the containers that use it still, so that it stays.
     fn remove_volume<'a>(&'a self, name: &'a str) -> Answer<'a, Vec<String>>;
-    /// Makes a container and answers its id.
+    /// Makes a container and answers its id; one with the same name and labels is it already.
     fn create<'a>(&'a self, spec: &'a ContainerSpec) -> Answer<'a, String>;
     /// Starts a container.
     fn start<'a>(&'a self, name: &'a str) -> Answer<'a, ()>;

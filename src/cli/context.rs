@@ -145,6 +145,17 @@ impl Engine {
         session_id(&self.owner, project, session)
     }
 
+    /// Removes the helpers of a project that a run left behind which did not come to its end. For who is alone at it.
+    pub async fn sweep(&self, project: &Project) -> Result<(), Error> {
+        let root = project.root.display().to_string();
+        let told = [project.name.as_str(), &root, &self.owner];
+        let ours = |helper: &&Container| ["project", "root", "owner"].map(|name| helper.label(name)) == told;
+        for helper in self.observed.helpers.iter().filter(ours) {
+            self.docker.remove(&helper.name).await.map_err(engine_error)?;
+        }
+        Ok(())
+    }
+
     /// Every container of a project, those whose session left the manifest too.
     pub fn of_project(&self, project: &Project) -> Vec<&Container> {
         let root = project.root.display().to_string();

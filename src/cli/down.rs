@@ -1,5 +1,6 @@
 //! `down`: takes containers away; checkouts and volumes only when asked, and never what would be lost.
 
+use super::alone::Alone;
 use super::args::Down;
 use super::context::{self, Engine};
 use super::ground::{self, Local};
@@ -13,14 +14,16 @@ use crate::manifest::project::Project;
 use crate::plan::up::down;
 use crate::plan::volumes::removable;
 use crate::worktree;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
 /// `clauderon down`.
 pub async fn run(file: &[PathBuf], args: &Down) -> Result<Code, Error> {
     let project = context::project(file)?;
+    let _alone = Alone::wait(&host::home()?, &project, "down").await?;
     let engine = context::engine().await?;
+    engine.sweep(&project).await?;
     let records = records(&engine, &project, args)?;
     let plan = down(&engine.chosen_or_recorded(&project, &args.sessions, &records)?);
     let display = progress::Display::new();
@@ -37,7 +40,10 @@ pub async fn run(file: &[PathBuf], args: &Down) -> Result<Code, Error> {
         report: &report,
     };
     up::fail(apply(&context, &plan).await)?;
-    let ids: Vec<String> = plan.sessions.iter().map(|session| session.id.clone()).collect();
+    // Those too whose containers went away without this: by hand, or by a `down` that did not come to its end.
+    let recorded = records.iter().filter(|record| record.active).map(|record| &record.id);
+    let ids: BTreeSet<&String> = plan.sessions.iter().map(|session| &session.id).chain(recorded).collect();
+    let ids: Vec<String> = ids.into_iter().cloned().collect();
     ground::forget(&engine.home, &ids).await?;
     if args.checkouts {
         remove_checkouts(&engine, &records, args.force).await?;

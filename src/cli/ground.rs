@@ -1,5 +1,6 @@
 //! The real ground under a plan: checkouts, files, the daemon.
 
+use super::alone::Alone;
 use super::authorities::{authorities, rules, tunnelled};
 use super::remedy::{checkout_error, daemon_error, file_error};
 use super::{idle, images, kept, output, remembered, sources};
@@ -19,6 +20,8 @@ use crate::proxy::ca;
 use crate::proxy::program::LINK;
 use crate::render::desired::Desired;
 use crate::render::facts::{CheckoutFacts, GitIdentity, HostFacts, ImageFacts, SessionFacts};
+use crate::render::identity::owner;
+use crate::render::spec::helper_labels;
 use crate::render::{files, mounts};
 use crate::worktree;
 use futures_util::FutureExt;
@@ -36,6 +39,8 @@ pub struct Local<'a> {
     images: &'a BTreeMap<String, ImageFacts>,
     /// How long an agent that works is waited for.
     patience: Duration,
+    /// The lock of the project, where it is held.
+    alone: Option<&'a Alone>,
     /// One probe at a time: several sessions of one image wait for the first.
     probing: Mutex<()>,
 }
@@ -49,7 +54,12 @@ impl<'a> Local<'a> {
         images: &'a BTreeMap<String, ImageFacts>,
         patience: Duration,
     ) -> Self {
-        Self { project, host, docker, images, patience, probing: Mutex::new(()) }
+        Self { project, host, docker, images, patience, alone: None, probing: Mutex::new(()) }
+    }
+
+    /// The same, of one who holds the project's lock and lets go of it before an agent is waited for.
+    pub fn alone(self, alone: Option<&'a Alone>) -> Self {
+        Self { alone, ..self }
     }
 }
 
@@ -90,30 +100,30 @@ pub fn records(home: &Home) -> Result<Vec<Record>, Error> {
 }
 
 impl Local<'_> {
-    /// Has every desired session that has a record served, with its record as the manifest has it now. A daemon that
-    /// runs serves every record that was active when it read it: it is asked for the changed ones alone.
+    /// Has every desired session that is up served, with its record as the manifest has it now. The daemon is asked for
+    /// those too whose record says so already: who wrote it may have ended before the daemon was told.
     pub async fn serve_all(&self, desired: &[Desired]) -> Result<(), Error> {
-        let mut changed = Vec::new();
+        let mut served = Vec::new();
         for desired in desired {
-            if let Some(before) = record::read(&self.host.home, &desired.id).map_err(file_error)? {
+            let before = record::read(&self.host.home, &desired.id).map_err(file_error)?;
+            if let Some(before) = before.filter(|before| before.active) {
                 let rules = rules(&desired.session);
                 let authorities = authorities(&desired.session)?;
                 let credentials = lendings(&desired.session, &self.host.found(&desired.session.name));
                 let fields = kept::live(&before, desired);
-                let after =
-                    Record { rules, authorities, credentials, fields, active: true, ..before.clone() };
+                let after = Record { rules, authorities, credentials, fields, ..before.clone() };
                 if before != after {
                     self.trust(desired)?;
                     record::write(&self.host.home, &after).map_err(file_error)?;
-                    changed.push(desired.id.clone());
                 }
+                served.push(desired.id.clone());
             }
         }
         let mut daemon = daemon(&self.host.home).await?;
-        if changed.is_empty() {
+        if served.is_empty() {
             return Ok(());
         }
-        daemon.watch(&changed).await.map_err(daemon_error)
+        daemon.watch(&served).await.map_err(daemon_error)
     }
 
     /// The bundle of certificates that the container trusts, where it has been given one.
@@ -160,6 +170,19 @@ impl Local<'_> {
         })
     }
 
+    /// Writes down that there will be a checkout, so that `down` finds it though nobody comes to make its container.
+    fn announce(&self, desired: &Desired) -> Result<(), Error> {
+        let home = &self.host.home;
+        if record::read(home, &desired.id).map_err(file_error)?.is_some() {
+            return Ok(());
+        }
+        let directory = home.session(&desired.id).checkout();
+        let to_be = self.record(desired, &CheckoutFacts { directory, ..CheckoutFacts::default() }, 0)?;
+        // Of what it will be begun with, nothing holds yet.
+        let record = Record { fields: BTreeMap::new(), active: false, ..to_be };
+        record::write(home, &record).map_err(file_error)
+    }
+
     /// What the container is shown, written; nothing is written that is there already.
     fn write(&self, desired: &Desired, facts: &SessionFacts) -> Result<(), Error> {
         let (id, session) = (&desired.id, &desired.session);
@@ -191,7 +214,10 @@ impl Local<'_> {
         let probe = {
             let _alone = self.probing.lock().await;
             let user = format!("{}:{}", self.host.uid, self.host.gid);
-            images::probe(self.docker, &self.host.home, &image, &user).await?
+            let owner = owner(self.host.uid, self.host.home.path());
+            let root = self.project.root.display().to_string();
+            let labels = helper_labels(&self.project.name, &root, &owner);
+            images::probe(self.docker, &self.host.home, &image, &user, labels).await?
         };
         remembered::keep_facts(&self.host.home, &image)?;
         images::require(&image.reference, &probe, crate::agent::program(desired.session.agent.kind))?;
@@ -258,8 +284,9 @@ fn make_checkout(home: &Home, desired: &Desired) -> Result<CheckoutFacts, Error>
 
 impl Ground for Local<'_> {
     fn checkout<'a>(&'a self, desired: &'a Desired) -> BoxFuture<'a, Result<CheckoutFacts, Error>> {
-        let (home, desired) = (self.host.home.clone(), desired.clone());
         async move {
+            self.announce(desired)?;
+            let (home, desired) = (self.host.home.clone(), desired.clone());
             let made = tokio::task::spawn_blocking(move || make_checkout(&home, &desired)).await;
             made.map_err(|error| Error::failed("a task ended early").because(error))?
         }
@@ -286,7 +313,7 @@ impl Ground for Local<'_> {
     }
 
     fn idle<'a>(&'a self, session: &'a SessionPlan) -> BoxFuture<'a, Result<(), Error>> {
-        idle::idle(&self.host.home, self.docker, session, self.patience).boxed()
+        idle::idle(&self.host.home, self.docker, session, (self.patience, self.alone)).boxed()
     }
 
     fn serve<'a>(&'a self, desired: &'a Desired) -> BoxFuture<'a, Result<(), Error>> {
@@ -302,5 +329,13 @@ impl Ground for Local<'_> {
             Ok(())
         }
         .boxed()
+    }
+
+    fn given(&self, mark: &str) -> bool {
+        remembered::given(&self.host.home, mark)
+    }
+
+    fn give<'a>(&'a self, marks: &'a [String]) -> BoxFuture<'a, Result<(), Error>> {
+        async { remembered::keep_given(&self.host.home, marks) }.boxed()
     }
 }

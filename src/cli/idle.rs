@@ -1,6 +1,7 @@
 //! Waiting for an agent that works. While it is waited for, a locked file says so: `ps` sees it, and it is void once the
 //! waiting program is gone.
 
+use super::alone::Alone;
 use super::remedy::{engine_error, file_error};
 use super::status;
 use crate::backend::Backend;
@@ -20,18 +21,21 @@ const INTERVAL: Duration = Duration::from_millis(250);
 /// The largest file that says what is waited for.
 const LARGEST: u64 = 1 << 20;
 
-/// Returns once the agent of a session is in the middle of nothing.
+/// Returns once the agent of a session is in the middle of nothing. While it is waited for, others may be at the project.
 pub async fn idle(
     home: &Home,
     backend: &dyn Backend,
     session: &SessionPlan,
-    patience: Duration,
+    (patience, alone): (Duration, Option<&Alone>),
 ) -> Result<(), Error> {
     let deadline = Instant::now() + patience;
     let mut shown = None;
     while works(home, backend, &session.id).await? {
         if Instant::now() >= deadline {
             return Err(over(&session.session, patience));
+        }
+        if let Some(alone) = alone {
+            alone.let_go();
         }
         if shown.is_none() {
             shown = show(home, session)?;

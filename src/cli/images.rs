@@ -104,6 +104,7 @@ pub async fn probe(
     home: &Home,
     image: &ImageFacts,
     user: &str,
+    labels: BTreeMap<String, String>,
 ) -> Result<Probe, Error> {
     if let Some(probe) = remembered::probe(home, &image.id) {
         return Ok(probe);
@@ -117,6 +118,7 @@ pub async fn probe(
         image: image.reference.clone(),
         argv: vec!["bash".to_owned(), "-c".to_owned(), script],
         user: user.to_owned(),
+        labels,
         sealed: true,
         pids: 64,
         ..ContainerSpec::default()

@@ -1,6 +1,7 @@
 //! The command line: one file a verb. Here alone is printed, here alone are exit codes.
 
 mod address;
+mod alone;
 pub mod args;
 mod attach;
 mod audit;

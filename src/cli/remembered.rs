@@ -1,4 +1,5 @@
-//! What was learned of images, kept in the home: a probe by the image's content, the engine's facts by its reference.
+//! What was learned, kept in the home: a probe by the image's content, the engine's facts by its reference, and the
+//! volumes that belong to the user already.
 
 use crate::error::Error;
 use crate::fs;
@@ -25,6 +26,20 @@ pub fn keep_facts(home: &Home, image: &ImageFacts) -> Result<(), Error> {
 /// What the engine told of an image when a container was made from it last.
 pub fn facts(home: &Home, reference: &str) -> Option<ImageFacts> {
     kept(&facts_path(home, reference)).filter(|image: &ImageFacts| image.reference == reference)
+}
+
+/// Whether the volume of this mark was given to the user.
+pub fn given(home: &Home, mark: &str) -> bool {
+    fs::exists(&given_path(home, mark))
+}
+
+/// Keeps that the volumes of these marks were given to the user.
+pub fn keep_given(home: &Home, marks: &[String]) -> Result<(), Error> {
+    marks.iter().try_for_each(|mark| keep(&given_path(home, mark), mark))
+}
+
+fn given_path(home: &Home, mark: &str) -> PathBuf {
+    home.path().join("volumes").join(format!("{}.json", short_hash(mark)))
 }
 
 fn probe_path(home: &Home, id: &str) -> PathBuf {

@@ -1,5 +1,6 @@
 //! `up`: read, resolve, render, observe, plan, apply.
 
+use super::alone::Alone;
 use super::args::{Format, Up};
 use super::context::{self, Engine};
 use super::ground::Local;
@@ -27,6 +28,8 @@ pub struct Planned {
     project: Project,
     engine: Engine,
     looked: Looked,
+    /// Held from the look on, where something is to be done.
+    alone: Option<Alone>,
 }
 
 struct Looked {
@@ -65,6 +68,7 @@ pub async fn run(file: &[PathBuf], args: &Up) -> Result<Code, Error> {
     plan::say(planned.plan());
     let mark = newest(&planned.engine)?;
     carry_out(&planned, args.idle_timeout, &report).await?;
+    planned.alone.iter().for_each(Alone::let_go);
     let (engine, desired) = (&planned.engine, &planned.looked.desired);
     if args.wait {
         wait::started(engine, desired, planned.plan(), mark, args.wait_timeout).await?;
@@ -88,9 +92,9 @@ pub async fn run(file: &[PathBuf], args: &Up) -> Result<Code, Error> {
 
 /// Does what is planned. What is live holds before anything is waited for.
 async fn carry_out(planned: &Planned, patience: Duration, report: &Report<'_>) -> Result<(), Error> {
-    let Planned { project, engine, looked: Looked { desired, plan, found, images } } = planned;
+    let Planned { project, engine, looked: Looked { desired, plan, found, images }, alone } = planned;
     let host = HostFacts { found: found.clone(), ..host::facts(&engine.home) };
-    let ground = Local::new(project, &host, &engine.docker, images, patience);
+    let ground = Local::new(project, &host, &engine.docker, images, patience).alone(alone.as_ref());
     ground.serve_all(desired).await?;
     lend::hand(&engine.home, desired, found).await?;
     if plan.is_empty() {
@@ -129,9 +133,16 @@ pub async fn changes(project: &Project, engine: &Engine) -> Result<Plan, Error> 
 pub async fn planned(project: &Project, asked: &Asked<'_>) -> Result<Planned, Error> {
     // A wrong name is told before the engine is asked.
     context::chosen(project, asked.names)?;
+    let alone = match asked.fetch {
+        Some(_) => Some(Alone::wait(&host::home()?, project, "up").await?),
+        None => None,
+    };
     let engine = context::engine().await?;
+    if alone.is_some() {
+        engine.sweep(project).await?;
+    }
     let looked = look(project, &engine, asked).await?;
-    Ok(Planned { project: project.clone(), engine, looked })
+    Ok(Planned { project: project.clone(), engine, looked, alone })
 }
 
 async fn look(project: &Project, engine: &Engine, asked: &Asked<'_>) -> Result<Looked, Error> {

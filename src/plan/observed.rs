@@ -19,6 +19,8 @@ pub struct Known {
 pub struct Observed {
     /// The containers, sorted by name.
     pub containers: Vec<Container>,
+    /// Containers that run once, for a moment, and are no session's.
+    pub helpers: Vec<Container>,
     /// What is known of sessions, by their ids.
     pub known: BTreeMap<String, Known>,
 }
@@ -81,6 +83,11 @@ impl Container {
     /// Whether it has processes.
     pub fn runs(&self) -> bool {
         matches!(self.state, ContainerState::Running | ContainerState::Restarting)
+    }
+
+    /// Whether it runs once, for a moment, and is no session's.
+    pub fn helps(&self) -> bool {
+        !self.label("helper").is_empty()
     }
 
     /// The fields that it was made from.

@@ -137,6 +137,9 @@ fn decide(
     }
     let strongest = due.iter().filter_map(|reason| reason.effect).max();
     let recreates = options.renew || options.recreate || strongest == Some(effect::Effect::Recreate);
+    if found.state == ContainerState::Dead {
+        due.insert(0, Reason::observed("dead"));
+    }
     if recreates || found.state == ContainerState::Dead {
         return Some((Effect::Recreate, due));
     }
@@ -198,6 +201,8 @@ fn steps(wanted: &Desired, found: Option<&Container>, effect: Effect, now: bool)
             Step::Start(name.clone()),
         ]),
         Effect::Start | Effect::Restart => {
+            // By the name that it has: it may have been given another.
+            let name = found.map_or(name, |found| &found.name);
             steps.extend([Step::Checkout, Step::Prepare, Step::Start(name.clone())]);
         }
         Effect::Destroy => {}

@@ -55,6 +55,13 @@ impl ContainerSpec {
     }
 }
 
+/// The labels of a container that runs once for a project, so that one that was left behind is found. Its `id` is of
+/// no session.
+pub fn helper_labels(project: &str, root: &str, owner: &str) -> BTreeMap<String, String> {
+    let told = [("helper", "true"), ("id", ""), ("project", project), ("root", root), ("owner", owner)];
+    told.map(|(name, value)| (format!("clauderon.{name}"), value.to_owned())).into()
+}
+
 /// When the engine starts a container again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum RestartPolicy {

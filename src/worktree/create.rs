@@ -44,10 +44,10 @@ pub fn create(spec: &CheckoutSpec) -> Result<Checkout, Error> {
     let beside = spec.directory.parent().unwrap_or(Path::new("."));
     crate::fs::create_private_dir(beside)?;
     let _lock = lock(&spec.directory)?;
+    sweep(&spec.directory);
     if let Some(found) = adopt(spec, &common)? {
         return Ok(found);
     }
-    sweep(&spec.directory);
     let mut record = Record::new(&spec.session, common.clone(), &spec.branch);
     let start = start(spec, &repository, &namespace)?;
     record.base = start.map(|id| id.to_string());

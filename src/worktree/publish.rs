@@ -2,13 +2,16 @@
 //! never over the user's own commits and never below the user's feet. Every update is compare-and-swap.
 
 use std::path::Path;
+use std::time::{Duration, Instant};
 
-use git2::{Oid, Repository};
+use git2::{ErrorCode, Oid, Repository};
 
 use super::error::Error;
 use super::parent::{in_use, target};
 
 const LOG: &str = "clauderon: import";
+/// The age at which a ref's lock is nobody's any more.
+const STALE: Duration = Duration::from_secs(1);
 
 /// What became of a branch.
 #[derive(Debug, PartialEq, Eq)]
@@ -89,8 +92,35 @@ fn move_branch(
 
 /// Moves a ref from what it was seen at, or makes it where it was not.
 pub fn set(repository: &Repository, name: &str, seen: Option<Oid>, new: Oid) -> Result<(), git2::Error> {
-    match seen {
+    through_lock(repository, name, || match seen {
         Some(seen) => repository.reference_matching(name, new, true, seen, LOG).map(drop),
         None => repository.reference(name, new, false, LOG).map(drop),
+    })
+}
+
+/// Writes a ref, also where someone who was killed has left its lock behind. A writer holds it for a moment; one that is
+/// old is removed, but only of refs that clauderon alone writes.
+pub(super) fn through_lock<T>(
+    repository: &Repository,
+    name: &str,
+    write: impl Fn() -> Result<T, git2::Error>,
+) -> Result<T, git2::Error> {
+    let lock = repository.commondir().join(format!("{name}.lock"));
+    let began = Instant::now();
+    loop {
+        match write() {
+            Err(error) if error.code() == ErrorCode::Locked && began.elapsed() < STALE * 2 => {
+                if name.starts_with("refs/clauderon/") && age(&lock).is_some_and(|age| age > STALE) {
+                    // Where it fails, the next try says so.
+                    let _ = std::fs::remove_file(&lock);
+                }
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            other => return other,
+        }
     }
+}
+
+fn age(path: &Path) -> Option<Duration> {
+    std::fs::symlink_metadata(path).ok()?.modified().ok()?.elapsed().ok()
 }

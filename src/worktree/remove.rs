@@ -8,6 +8,7 @@ use git2::Repository;
 
 use super::error::Error;
 use super::parent;
+use super::publish::through_lock;
 use super::record::{beside, scratch_prefix, sweep};
 
 /// Removes a checkout, following no link. What it holds is gone: ask `lost::would_be_lost` first.
@@ -64,7 +65,7 @@ fn open_up(root: &Path) {
 
 fn remove_refs(repository: &Repository, namespace: &str) -> Result<(), git2::Error> {
     for reference in repository.references_glob(&format!("{namespace}*"))? {
-        let mut reference = reference?;
+        let reference = reference?;
         let (Ok(name), Some(id)) = (reference.name().map(str::to_owned), reference.target()) else {
             continue;
         };
@@ -75,7 +76,7 @@ fn remove_refs(repository: &Repository, namespace: &str) -> Result<(), git2::Err
                 None => name != format!("{namespace}base") && !reachable(repository, id)?,
             };
         if !keeps_something {
-            reference.delete()?;
+            delete_ref(repository, &name)?;
         }
     }
     sweep_published(repository)
@@ -84,7 +85,7 @@ fn remove_refs(repository: &Repository, namespace: &str) -> Result<(), git2::Err
 /// Forgets the branches of removed sessions that the user deleted since.
 fn sweep_published(repository: &Repository) -> Result<(), git2::Error> {
     for reference in repository.references_glob("refs/clauderon/*/published/*")? {
-        let mut reference = reference?;
+        let reference = reference?;
         let Ok(name) = reference.name().map(str::to_owned) else {
             continue;
         };
@@ -93,10 +94,14 @@ fn sweep_published(repository: &Repository) -> Result<(), git2::Error> {
         };
         let exists = |name: String| repository.refname_to_id(&name).is_ok();
         if !exists(format!("{session}/base")) && !exists(format!("refs/heads/{branch}")) {
-            reference.delete()?;
+            delete_ref(repository, &name)?;
         }
     }
     Ok(())
+}
+
+fn delete_ref(repository: &Repository, name: &str) -> Result<(), git2::Error> {
+    through_lock(repository, name, || repository.find_reference(name)?.delete())
 }
 
 /// Whether a branch of the user's holds the commit.

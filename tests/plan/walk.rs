@@ -49,6 +49,14 @@ impl Ground for Still {
     fn import<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<(), Error>> {
         async { Ok(()) }.boxed()
     }
+
+    fn given(&self, _: &str) -> bool {
+        false
+    }
+
+    fn give<'a>(&'a self, _: &'a [String]) -> BoxFuture<'a, Result<(), Error>> {
+        async { Ok(()) }.boxed()
+    }
 }
 
 async fn walk(fake: &Fake, ground: &Still, project: &Project, plan: &Plan) -> Vec<Failure> {
@@ -129,4 +137,24 @@ async fn a_restart_and_a_recreation_that_broke_off_are_finished_by_the_next_up()
         }
         assert_eq!(broken, if restart { 2 } else { 4 }, "each of its calls was made to fail");
     }
+}
+
+#[tokio::test]
+async fn a_container_that_was_given_another_name_is_started_by_it() {
+    let shop = project(vec![session("a")]);
+    let (fake, known) = (running(&shop).await, after_up(&shop).await);
+    fake.set_state("clauderon-shop-a", ContainerState::Exited(137));
+    fake.rename("clauderon-shop-a", "mine");
+    let plan = next(&fake, &shop, &known, Options::default()).await;
+    assert_eq!(plan.to_string(), "start a: exited with code 137\n");
+    assert!(walk(&fake, &Still(Semaphore::new(0)), &shop, &plan).await.is_empty());
+    assert!(next(&fake, &shop, &known, Options::default()).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_dead_container_is_replaced_and_it_is_said_why() {
+    let shop = project(vec![session("a")]);
+    let (fake, known) = (running(&shop).await, after_up(&shop).await);
+    fake.set_state("clauderon-shop-a", ContainerState::Dead);
+    assert_eq!(next(&fake, &shop, &known, Options::default()).await.to_string(), "recreate a: dead\n");
 }

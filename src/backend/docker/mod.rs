@@ -9,7 +9,7 @@ mod version;
 
 use super::{Answer, Backend, Error, Ran};
 use crate::manifest::project::Build;
-use crate::plan::observed::{Observed, Volume};
+use crate::plan::observed::{Container, Observed, Volume};
 use crate::render::facts::ImageFacts;
 use crate::render::spec::ContainerSpec;
 use bollard::query_parameters as query;
@@ -94,8 +94,21 @@ impl Docker {
         let options = query::CreateContainerOptionsBuilder::default().name(&spec.name).build();
         match self.client.create_container(Some(options), convert::body(spec)).await {
             Ok(created) => Ok(created.id),
-            Err(error) if status(&error) == Some(409) => Err(Error::NameTaken { name: spec.name.clone() }),
+            Err(error) if status(&error) == Some(409) => self.same(spec).await,
             Err(error) => Err(self.failed("create", &spec.name, error)),
+        }
+    }
+
+    /// The container that has the name already, where it was made from the same: by a run that ended before it heard so.
+    async fn same(&self, spec: &ContainerSpec) -> Result<String, Error> {
+        let found = self.client.inspect_container(&spec.name, None::<query::InspectContainerOptions>).await;
+        let found = found.map_err(|error| self.failed("inspect", &spec.name, error))?;
+        let labels = found.config.and_then(|config| config.labels).unwrap_or_default();
+        // The image's own labels are among them.
+        let same = spec.labels.iter().all(|(name, value)| labels.get(name) == Some(value));
+        match found.id.filter(|_| same && !spec.labels.is_empty()) {
+            Some(id) => Ok(id),
+            None => Err(Error::NameTaken { name: spec.name.clone() }),
         }
     }
 
@@ -163,7 +176,8 @@ impl Backend for Docker {
             let list = list.map_err(|error| self.failed("list", "containers", error))?;
             let mut containers: Vec<_> = list.into_iter().map(convert::container).collect();
             containers.sort_by(|left, right| left.name.cmp(&right.name));
-            Ok(Observed { containers, ..Observed::default() })
+            let (helpers, containers) = containers.into_iter().partition(Container::helps);
+            Ok(Observed { containers, helpers, ..Observed::default() })
         }
         .boxed()
     }
@@ -213,10 +227,14 @@ impl Backend for Docker {
         .boxed()
     }
 
-    fn create_volume<'a>(&'a self, name: &'a str, labels: &'a BTreeMap<String, String>) -> Answer<'a, bool> {
+    fn create_volume<'a>(
+        &'a self,
+        name: &'a str,
+        labels: &'a BTreeMap<String, String>,
+    ) -> Answer<'a, Volume> {
         async move {
             match self.client.inspect_volume(name).await {
-                Ok(_) => return Ok(false),
+                Ok(volume) => return Ok(convert::volume(volume)),
                 Err(error) if status(&error) == Some(404) => {}
                 Err(error) => return Err(self.failed("inspect", name, error)),
             }
@@ -226,7 +244,7 @@ impl Backend for Docker {
                 ..Default::default()
             };
             let made = self.client.create_volume(body).await;
-            made.map(|_| true).map_err(|error| self.failed("create", name, error))
+            made.map(convert::volume).map_err(|error| self.failed("create", name, error))
         }
         .boxed()
     }
