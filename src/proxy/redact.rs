@@ -274,7 +274,7 @@ mod tests {
             "`localhost` is loopback (127.0.0.1)",
             "neither TLS nor HTTP came: where `a.example` speaks something else, it has to be a tunnel",
             "did not answer within 600 s",
-            "files.pythonhosted.org",
+            "downloads.packages.example",
             "::1",
             "M-SEARCH",
         ] {

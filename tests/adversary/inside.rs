@@ -37,7 +37,6 @@ fn there_is_no_device_route_or_privilege_to_leave_by() {
         tried bash -c 'echo 1 >/proc/sys/net/ipv4/ip_forward'
         tried chroot / true
         tried dmesg
-        tried ls /proc/1/root/var/lib/docker
         for socket in /var/run/docker.sock /run/docker.sock /run/containerd/containerd.sock /run/podman/podman.sock; do
             [ -e $socket ] && echo "$socket is here"
         done
