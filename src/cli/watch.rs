@@ -91,6 +91,10 @@ async fn watch(mut reload: Reload, say: &(dyn Fn(&str) + Sync), bounded: bool) {
 pub async fn daemon(home: Home, engine: String) {
     let mut running: BTreeMap<PathBuf, (Named, Ending)> = BTreeMap::new();
     let watches = home.watches();
+    // Where it is missing its parent is watched, to which each line of the audit log is news.
+    if let Err(error) = fs::create_private_dir(&watches) {
+        tracing::error!(%error, "edits of manifests may be seen late");
+    }
     // What holds at once is asked of the daemon as everybody does it.
     while Client::connect(&home).await.is_err() {
         tokio::time::sleep(READY).await;
