@@ -1,6 +1,7 @@
 //! The intercepting proxy before clients and servers of others: curl, python, git, npm, pip, cargo.
 
 mod adversary;
+mod changed;
 mod curl;
 mod echo;
 mod lent;
@@ -59,6 +60,7 @@ pub fn identity() -> Identity {
 struct Wire {
     directory: tempfile::TempDir,
     caller: Arc<Caller>,
+    policy: Policy,
     address: SocketAddr,
     stop: CancellationToken,
 }
@@ -113,10 +115,10 @@ impl Setting {
 
     async fn start(self) -> Wire {
         let Self { directory, installation, policy, judge, .. } = self;
-        let caller = judged(installation, policy, judge);
+        let caller = judged(installation, policy.clone(), judge);
         let stop = CancellationToken::new();
         let address = listen(Arc::clone(&caller), stop.clone()).await;
-        Wire { directory, caller, address, stop }
+        Wire { directory, caller, policy, address, stop }
     }
 }
 

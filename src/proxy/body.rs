@@ -2,6 +2,7 @@
 
 use super::audit::{Count, Entry};
 use super::judge::{Observer, Refusal};
+use super::under_way::{Guarded, UnderWay};
 use bytes::Bytes;
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full};
@@ -17,7 +18,10 @@ const DRAINED: usize = 256 * 1024;
 const DRAIN: Duration = Duration::from_secs(2);
 
 /// A body on its way through.
-pub(super) type Body = BoxBody<Bytes, hyper::Error>;
+pub(super) type Body = BoxBody<Bytes, Fault>;
+
+/// Why a body broke off.
+pub(super) type Fault = Box<dyn std::error::Error + Send + Sync>;
 
 /// A body of nothing.
 pub(super) fn empty() -> Body {
@@ -52,19 +56,31 @@ pub(super) fn held<T: Send + Sync + 'static>(body: Body, kept: T) -> Body {
 }
 
 /// A request's body.
-pub(super) fn sent(body: Incoming, count: Count, observer: Option<Arc<dyn Observer>>) -> Body {
-    body.inspect_frame(move |frame: &Frame<Bytes>| {
-        let Some(chunk) = frame.data_ref() else { return };
-        count.add(chunk);
-        if let Some(observer) = &observer {
-            observer.sent(chunk);
-        }
-    })
-    .boxed()
+pub(super) fn sent(
+    body: Incoming,
+    exchange: Arc<UnderWay>,
+    count: Count,
+    observer: Option<Arc<dyn Observer>>,
+) -> Body {
+    Guarded::new(body, exchange)
+        .inspect_frame(move |frame: &Frame<Bytes>| {
+            let Some(chunk) = frame.data_ref() else { return };
+            count.add(chunk);
+            if let Some(observer) = &observer {
+                observer.sent(chunk);
+            }
+        })
+        .boxed()
 }
 
 /// An answer's body. The log's line is written when it has ended, whoever ended it.
-pub(super) fn received(body: Incoming, mut entry: Entry, observer: Option<Arc<dyn Observer>>) -> Body {
+pub(super) fn received(
+    body: Incoming,
+    exchange: Arc<UnderWay>,
+    mut entry: Entry,
+    observer: Option<Arc<dyn Observer>>,
+) -> Body {
+    let body = Guarded::new(body, exchange);
     if body.is_end_stream() {
         entry.line.reason = None;
     }
@@ -72,19 +88,19 @@ pub(super) fn received(body: Incoming, mut entry: Entry, observer: Option<Arc<dy
 }
 
 struct Received {
-    body: Incoming,
+    body: Guarded<Incoming>,
     entry: Entry,
     observer: Option<Arc<dyn Observer>>,
 }
 
 impl hyper::body::Body for Received {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = Fault;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
         let polled = ready!(Pin::new(&mut self.body).poll_frame(context));
         match &polled {
             Some(Ok(frame)) => {

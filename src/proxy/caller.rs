@@ -5,6 +5,7 @@ use super::ca::Authority;
 use super::connect::{Resolve, System};
 use super::denials::Denials;
 use super::judge::Judge;
+use super::kept::Share;
 use super::leaf::Leaves;
 use super::policy::Policy;
 use super::trust::Trust;
@@ -17,6 +18,8 @@ use tokio_util::sync::CancellationToken;
 
 /// Requests of one session at once: their heads must not fill the memory that all sessions share.
 const MOST: usize = 512;
+/// Names of one session that are looked up at once: each takes a thread, of which all sessions share a number.
+const MOST_LOOKUPS: usize = 16;
 
 /// A proxy that cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -59,6 +62,8 @@ pub struct Caller {
     pub(super) installation: Arc<Installation>,
     terms: RwLock<Arc<Terms>>,
     places: Arc<Semaphore>,
+    lookups: Arc<Semaphore>,
+    share: Share,
     denials: Arc<Denials>,
 }
 
@@ -68,6 +73,8 @@ pub(super) struct Terms {
     pub judge: Arc<dyn Judge>,
     /// Connections that are the session's own: what one session does to a connection, another never meets.
     pub upstreams: Upstreams,
+    /// What the session may have kept of its bodies.
+    pub share: Share,
     /// Cancelled when these terms hold no longer: what nobody looks into is ended then.
     pub over: CancellationToken,
 }
@@ -89,9 +96,10 @@ impl Caller {
         policy: Policy,
         judge: Arc<dyn Judge>,
     ) -> Result<Self, Error> {
-        let terms = RwLock::new(terms(&installation, policy, judge)?);
+        let (share, lookups) = (Share::default(), Arc::new(Semaphore::new(MOST_LOOKUPS)));
+        let terms = RwLock::new(terms(&installation, policy, judge, &share, &lookups)?);
         let places = Arc::new(Semaphore::new(MOST));
-        Ok(Self { project, session, installation, terms, places, denials: Arc::default() })
+        Ok(Self { project, session, installation, terms, places, lookups, share, denials: Arc::default() })
     }
 
     /// The same, its refusals counted where others look.
@@ -103,7 +111,7 @@ impl Caller {
     /// Has other terms hold from the next request on. Answers under way are finished; tunnels and `WebSocket`s end, and
     /// are judged anew when they are opened again.
     pub fn change(&self, policy: Policy, judge: Arc<dyn Judge>) -> Result<(), Error> {
-        let new = terms(&self.installation, policy, judge)?;
+        let new = terms(&self.installation, policy, judge, &self.share, &self.lookups)?;
         let old = std::mem::replace(&mut *self.terms.write().unwrap_or_else(PoisonError::into_inner), new);
         old.over.cancel();
         Ok(())
@@ -133,8 +141,14 @@ impl Caller {
     }
 }
 
-fn terms(installation: &Installation, policy: Policy, judge: Arc<dyn Judge>) -> Result<Arc<Terms>, Error> {
+fn terms(
+    installation: &Installation,
+    policy: Policy,
+    judge: Arc<dyn Judge>,
+    share: &Share,
+    lookups: &Arc<Semaphore>,
+) -> Result<Arc<Terms>, Error> {
     let policy = Arc::new(policy);
-    let upstreams = Upstreams::new(installation, Arc::clone(&policy))?;
-    Ok(Arc::new(Terms { policy, judge, upstreams, over: CancellationToken::new() }))
+    let upstreams = Upstreams::new(installation, Arc::clone(&policy), Arc::clone(lookups))?;
+    Ok(Arc::new(Terms { policy, judge, upstreams, share: share.clone(), over: CancellationToken::new() }))
 }

@@ -4,17 +4,23 @@
 use super::policy::{Decision, special};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs, UdpSocket};
+use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::{TcpStream, lookup_host};
+use tokio::net::TcpStream;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 const RESOLVE: Duration = Duration::from_secs(10);
 const DIAL: Duration = Duration::from_secs(15);
 
 /// Turns `host:port` into addresses.
 pub trait Resolve: Send + Sync {
-    /// All addresses of it.
-    fn resolve(&self, target: String) -> BoxFuture<'static, std::io::Result<Vec<SocketAddr>>>;
+    /// All addresses of it. The place is held until nothing is looked up any more, whoever waits for it.
+    fn resolve(
+        &self,
+        target: String,
+        place: OwnedSemaphorePermit,
+    ) -> BoxFuture<'static, std::io::Result<Vec<SocketAddr>>>;
 }
 
 /// The system's resolver.
@@ -22,8 +28,41 @@ pub trait Resolve: Send + Sync {
 pub struct System;
 
 impl Resolve for System {
-    fn resolve(&self, target: String) -> BoxFuture<'static, std::io::Result<Vec<SocketAddr>>> {
-        async { Ok(lookup_host(target).await?.collect()) }.boxed()
+    fn resolve(
+        &self,
+        target: String,
+        place: OwnedSemaphorePermit,
+    ) -> BoxFuture<'static, std::io::Result<Vec<SocketAddr>>> {
+        async move {
+            if let Ok(address) = target.parse() {
+                return Ok(vec![address]);
+            }
+            // A thread that waits for a name server is not stopped: the place goes with it.
+            let looked_up = tokio::task::spawn_blocking(move || {
+                let _place = place;
+                Ok(target.to_socket_addrs()?.collect())
+            });
+            looked_up.await?
+        }
+        .boxed()
+    }
+}
+
+/// How one session looks names up.
+pub(super) struct Lookup {
+    /// Who knows them.
+    pub resolver: Arc<dyn Resolve>,
+    /// How many at once.
+    pub places: Arc<Semaphore>,
+}
+
+impl Lookup {
+    async fn addresses(&self, target: String) -> Option<Vec<SocketAddr>> {
+        let looked_up = async {
+            let place = Arc::clone(&self.places).acquire_owned().await.ok()?;
+            self.resolver.resolve(target, place).await.ok()
+        };
+        tokio::time::timeout(RESOLVE, looked_up).await.ok().flatten()
     }
 }
 
@@ -73,14 +112,13 @@ pub enum Error {
 }
 
 /// The addresses of a destination, each of which may be dialled.
-pub(super) async fn look_up(decision: &Decision, resolver: &dyn Resolve) -> Result<Vec<SocketAddr>, Error> {
+pub(super) async fn look_up(decision: &Decision, lookup: &Lookup) -> Result<Vec<SocketAddr>, Error> {
     let (host, target, named) = match decision {
         Decision::Named { address } => (address.clone(), address.clone(), true),
         Decision::Resolve { host, port } => (host.clone(), format!("{}:{port}", bracketed(host)), false),
     };
     let unknown = || Error::Unknown { host: host.clone() };
-    let looked_up = tokio::time::timeout(RESOLVE, resolver.resolve(target)).await.map_err(|_| unknown())?;
-    let addresses = looked_up.map_err(|_| unknown())?;
+    let addresses = lookup.addresses(target).await.ok_or_else(unknown)?;
     if addresses.is_empty() {
         return Err(unknown());
     }
@@ -96,8 +134,8 @@ pub(super) async fn look_up(decision: &Decision, resolver: &dyn Resolve) -> Resu
 }
 
 /// Dials where the decision says, after one look-up.
-pub(super) async fn dial(decision: &Decision, resolver: &dyn Resolve) -> Result<TcpStream, Error> {
-    let addresses = look_up(decision, resolver).await?;
+pub(super) async fn dial(decision: &Decision, lookup: &Lookup) -> Result<TcpStream, Error> {
+    let addresses = look_up(decision, lookup).await?;
     let host = match decision {
         Decision::Named { address: host } | Decision::Resolve { host, .. } => host,
     };
@@ -139,15 +177,23 @@ mod tests {
     use std::sync::Mutex;
 
     /// Answers this, and remembers what it was asked.
-    #[derive(Default)]
-    struct Stub(Option<Vec<SocketAddr>>, Mutex<Vec<String>>);
+    #[derive(Clone, Default)]
+    struct Stub(Option<Vec<SocketAddr>>, Arc<Mutex<Vec<String>>>);
 
     impl Resolve for Stub {
-        fn resolve(&self, target: String) -> BoxFuture<'static, std::io::Result<Vec<SocketAddr>>> {
+        fn resolve(
+            &self,
+            target: String,
+            _: OwnedSemaphorePermit,
+        ) -> BoxFuture<'static, std::io::Result<Vec<SocketAddr>>> {
             self.1.lock().unwrap().push(target);
             let answer = self.0.clone().ok_or_else(|| IoError::from(ErrorKind::Other));
             async { answer }.boxed()
         }
+    }
+
+    fn lookup(stub: &Stub) -> Lookup {
+        Lookup { resolver: Arc::new(stub.clone()), places: Arc::new(Semaphore::new(1)) }
     }
 
     #[test]
@@ -172,11 +218,39 @@ mod tests {
         ] {
             let addresses =
                 answers.iter().map(|answer| SocketAddr::new(answer.parse().unwrap(), port)).collect();
-            let stub = Stub(Some(addresses), Mutex::default());
-            let error = dial(&decision, &stub).await.unwrap_err();
+            let stub = Stub(Some(addresses), Arc::default());
+            let error = dial(&decision, &lookup(&stub)).await.unwrap_err();
             assert!(matches!(error, Error::Refused { .. }), "{answers:?}: {error}");
         }
         assert!(listener.accept().is_err(), "it was dialled");
+    }
+
+    /// Holds its place for ever, as a thread does that waits for a name server.
+    struct Silent(Arc<Mutex<Vec<OwnedSemaphorePermit>>>);
+
+    impl Resolve for Silent {
+        fn resolve(
+            &self,
+            _: String,
+            place: OwnedSemaphorePermit,
+        ) -> BoxFuture<'static, std::io::Result<Vec<SocketAddr>>> {
+            self.0.lock().unwrap().push(place);
+            std::future::pending().boxed()
+        }
+    }
+
+    #[tokio::test]
+    async fn names_that_nobody_answers_for_take_only_their_sessions_places() {
+        let waiting = Arc::default();
+        let silent = Silent(Arc::clone(&waiting));
+        let lookup = Lookup { resolver: Arc::new(silent), places: Arc::new(Semaphore::new(2)) };
+        let decision = Decision::Resolve { host: "tarpit.example".to_owned(), port: 443 };
+        // Who waits goes away; what was begun stays.
+        for _ in 0..9 {
+            let gone = tokio::time::timeout(Duration::from_millis(10), dial(&decision, &lookup)).await;
+            assert!(gone.is_err());
+        }
+        assert_eq!(waiting.lock().unwrap().len(), 2);
     }
 
     #[tokio::test]
@@ -184,8 +258,8 @@ mod tests {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let decision = Decision::Named { address: "db.example:5432".to_owned() };
-        let stub = Stub(Some(vec![address]), Mutex::default());
-        let stream = dial(&decision, &stub).await.unwrap();
+        let stub = Stub(Some(vec![address]), Arc::default());
+        let stream = dial(&decision, &lookup(&stub)).await.unwrap();
         assert_eq!(stream.peer_addr().unwrap(), address);
         assert!(stream.nodelay().unwrap());
         assert_eq!(*stub.1.lock().unwrap(), ["db.example:5432"]);
@@ -194,8 +268,8 @@ mod tests {
     #[tokio::test]
     async fn a_name_without_an_address_is_said_to_have_none() {
         let decision = Decision::Resolve { host: "none.example".to_owned(), port: 80 };
-        for stub in [Stub(Some(Vec::new()), Mutex::default()), Stub::default()] {
-            let error = dial(&decision, &stub).await.unwrap_err();
+        for stub in [Stub(Some(Vec::new()), Arc::default()), Stub::default()] {
+            let error = dial(&decision, &lookup(&stub)).await.unwrap_err();
             assert_eq!(error.to_string(), "`none.example` has no address");
         }
     }

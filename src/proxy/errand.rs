@@ -14,6 +14,7 @@ use hyper::Request;
 use hyper::header::CONTENT_TYPE;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Semaphore;
 
 /// How long an errand may take.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -27,7 +28,7 @@ pub struct Errand(Arc<Upstreams>);
 impl Errand {
     /// Errands by a policy that is nobody's manifest.
     pub fn new(installation: &Installation, policy: Policy) -> Result<Self, rustls::Error> {
-        Ok(Self(Arc::new(Upstreams::new(installation, Arc::new(policy))?)))
+        Ok(Self(Arc::new(Upstreams::new(installation, Arc::new(policy), Arc::new(Semaphore::new(2)))?)))
     }
 }
 
@@ -40,7 +41,7 @@ impl Post for Errand {
                 Request::post(url).header(CONTENT_TYPE, "application/json").body(body::whole(bytes));
             let request = request.map_err(|error| error.to_string())?;
             let sent = async {
-                let response = upstreams.send(request).await.map_err(|error| error.to_string())?;
+                let response = upstreams.send(request, true).await.map_err(|error| error.to_string())?;
                 let status = response.status().as_u16();
                 let body = Limited::new(response.into_body(), LARGEST).collect().await;
                 let body = body.map_err(|error| error.to_string())?.to_bytes();

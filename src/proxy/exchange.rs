@@ -3,17 +3,19 @@
 use super::agree::{Place, check};
 use super::audit::Entry;
 use super::body::{self, Body, refuse};
-use super::caller::{Caller, Terms};
+use super::caller::Caller;
 use super::headers::{self, onward, strip};
 use super::judge::{Asked, Injection, Loan, Observer, Refusal, Verdict};
 use super::lent;
+use super::mask::Mask;
 use super::refusal::{unanswered, unreached};
 use super::serve::Next;
+use super::under_way::{CHANGED, UnderWay};
 use super::websocket;
 use hyper::body::Incoming;
 use hyper::header::EXPECT;
 use hyper::http::request::Parts;
-use hyper::{Method, Request, Response, StatusCode};
+use hyper::{Method, Request, Response, StatusCode, Version};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -34,14 +36,14 @@ pub(super) async fn answer(
     if let Err(refusal) = check(&place, &parts) {
         return turn_away(&mut entry, refusal, &parts, body).await;
     }
-    pass(Request::from_parts(parts, body), &place, &caller, entry, &next).await
+    pass(Request::from_parts(parts, body), place, &caller, entry, &next).await
 }
 
 /// Passes a request on whose destination is settled.
 pub(super) async fn pass(
     request: Request<Incoming>,
-    place: &Place,
-    caller: &Caller,
+    place: Arc<Place>,
+    caller: &Arc<Caller>,
     mut entry: Entry,
     next: &Next,
 ) -> Response<Body> {
@@ -54,7 +56,7 @@ pub(super) async fn pass(
     }
     let terms = caller.terms();
     let (mut parts, body) = request.into_parts();
-    let asked = asked(place, &parts);
+    let asked = asked(&place, &parts);
     let mut loan = None;
     let injection = match terms.judge.judge(&asked) {
         Verdict::Pass | Verdict::Tunnel => None,
@@ -71,7 +73,9 @@ pub(super) async fn pass(
     if websocket && model {
         return refuse(&mut entry, no_websocket());
     }
-    if onward(&mut parts, place).is_none() {
+    let mut exchange = UnderWay::new(caller, &place, Arc::clone(&terms), &parts);
+    let version = parts.version;
+    if onward(&mut parts, &place).is_none() {
         return refuse(
             &mut entry,
             Refusal::plain(StatusCode::BAD_REQUEST, "the URL is odd", "the URL is odd\n"),
@@ -89,6 +93,7 @@ pub(super) async fn pass(
             Ok(lent) => {
                 let Loan { credential, lender } = loan;
                 let headers = lent.headers.clone();
+                exchange.credential = Some(credential.clone());
                 inject(&mut parts, Injection { credential, headers }, &mut entry);
                 Some((lender, lent))
             }
@@ -97,12 +102,22 @@ pub(super) async fn pass(
     };
     let request = Request::from_parts(parts, body);
     if websocket {
-        return websocket::open(request, place, &terms, entry, next).await;
+        let mask = lent.as_ref().map(|(_, lent)| Mask::of(lent));
+        return websocket::open(request, mask, exchange, entry, next).await;
     }
+    let sending = Sending { exchange: Arc::new(exchange), http2: version == Version::HTTP_2, observer };
     match lent {
-        Some(lent) => lent::send(request, lent, &terms, entry, observer).await,
-        None => send(request, &terms, entry, observer).await,
+        Some(lent) => lent::send(request, lent, &sending, entry).await,
+        None => send(request, &sending, entry).await,
     }
+}
+
+/// How a request is sent on.
+pub(super) struct Sending {
+    pub exchange: Arc<UnderWay>,
+    /// Whether it came by HTTP/2: then it goes on by it where the upstream knows it.
+    pub http2: bool,
+    pub observer: Option<Arc<dyn Observer>>,
 }
 
 /// Refuses a request whose body may be under way. One that waits for a word to begin gets none.
@@ -113,50 +128,65 @@ async fn turn_away(entry: &mut Entry, refusal: Refusal, parts: &Parts, body: Inc
     refuse(entry, refusal)
 }
 
-async fn send(
-    request: Request<Incoming>,
-    terms: &Terms,
-    mut entry: Entry,
-    observer: Option<Arc<dyn Observer>>,
-) -> Response<Body> {
-    let bytes_in = entry.bytes_in.clone();
-    let request = request.map(|body| body::sent(body, bytes_in, observer.clone()));
-    match ask(request, terms, &entry.line.host).await {
-        Ok(response) => back(response, entry, observer),
+async fn send(request: Request<Incoming>, sending: &Sending, mut entry: Entry) -> Response<Body> {
+    let request = request.map(|body| sending.body(body, &entry));
+    match sending.ask(request).await {
+        Ok(response) => sending.back(response, entry),
         Err(refusal) => refuse(&mut entry, refusal),
     }
 }
 
-/// Sends a request and waits for its answer to begin.
-pub(super) async fn ask(
-    request: Request<Body>,
-    terms: &Terms,
-    host: &str,
-) -> Result<Response<Incoming>, Refusal> {
-    match tokio::time::timeout(THOUGHT, terms.upstreams.send(request)).await {
-        Ok(Ok(response)) if !response.status().is_informational() => Ok(response),
-        Ok(Ok(_)) => Err(unanswered(host, "switched to what was not asked for")),
-        Ok(Err(error)) => Err(unreached(host, &error)),
-        Err(_) => Err(late()),
+impl Sending {
+    /// A request's body as it is sent.
+    pub fn body(&self, body: Incoming, entry: &Entry) -> Body {
+        body::sent(body, Arc::clone(&self.exchange), entry.bytes_in.clone(), self.observer.clone())
+    }
+
+    /// Sends a request and waits for its answer to begin.
+    pub async fn ask(&self, request: Request<Body>) -> Result<Response<Incoming>, Refusal> {
+        let (upstreams, host) = (&self.exchange.terms.upstreams, &self.exchange.place.host);
+        let asked = tokio::time::timeout(THOUGHT, upstreams.send(request, self.http2));
+        let asked = tokio::select! {
+            biased;
+            asked = asked => asked,
+            () = self.exchange.forbidden() => return Err(changed()),
+        };
+        match asked {
+            Ok(Ok(response)) if !response.status().is_informational() => Ok(response),
+            Ok(Ok(_)) => Err(unanswered(host, "switched to what was not asked for")),
+            Ok(Err(error)) => Err(unreached(host, &error)),
+            Err(_) => Err(late()),
+        }
+    }
+
+    /// The answer as the container is to see it.
+    pub fn back(&self, response: Response<Incoming>, entry: Entry) -> Response<Body> {
+        if let Some(observer) = &self.observer {
+            observer.answered(response.status(), response.headers());
+        }
+        back(response, &self.exchange, entry, self.observer.clone())
     }
 }
 
-/// The answer as the container is to see it.
+/// An answer as the container is to see it.
 pub(super) fn back(
     response: Response<Incoming>,
+    exchange: &Arc<UnderWay>,
     mut entry: Entry,
     observer: Option<Arc<dyn Observer>>,
 ) -> Response<Body> {
     let (mut parts, body) = response.into_parts();
-    if let Some(observer) = &observer {
-        observer.answered(parts.status, &parts.headers);
-    }
     strip(&mut parts.headers);
     entry.line.status = parts.status.as_u16();
     // The connection to the container says its own.
-    parts.version = hyper::Version::HTTP_11;
+    parts.version = Version::HTTP_11;
     parts.extensions.clear();
-    Response::from_parts(parts, body::received(body, entry, observer))
+    Response::from_parts(parts, body::received(body, Arc::clone(exchange), entry, observer))
+}
+
+fn changed() -> Refusal {
+    let words = format!("clauderon: {CHANGED} while the destination was waited for\n");
+    Refusal::plain(StatusCode::FORBIDDEN, CHANGED, words)
 }
 
 pub(super) fn late() -> Refusal {

@@ -50,7 +50,7 @@ async fn answer(
     };
     entry.line.host.clone_from(&place.host);
     entry.line.port = place.port;
-    pass(Request::from_parts(parts, body), &place, &caller, entry, &next).await
+    pass(Request::from_parts(parts, body), Arc::new(place), &caller, entry, &next).await
 }
 
 async fn connect(

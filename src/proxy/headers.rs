@@ -3,7 +3,7 @@
 use super::agree::Place;
 use hyper::header::{
     ACCEPT_ENCODING, CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue,
-    TE, TRANSFER_ENCODING, UPGRADE,
+    IF_RANGE, RANGE, TE, TRANSFER_ENCODING, UPGRADE,
 };
 use hyper::http::request::Parts;
 use hyper::{Uri, Version};
@@ -43,6 +43,14 @@ pub fn onward(parts: &mut Parts, place: &Place) -> Option<()> {
     }
     join_cookies(&mut parts.headers);
     Some(())
+}
+
+/// Asks for an answer in which what a request was lent can be found: whole, and uncompressed. Who wants a part is free to
+/// be sent all of it (RFC 9110, 14.2).
+pub fn ask_readable(headers: &mut HeaderMap) {
+    ask_uncompressed(headers);
+    headers.remove(RANGE);
+    headers.remove(IF_RANGE);
 }
 
 /// Asks for an answer that can be read as it passes.

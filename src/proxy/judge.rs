@@ -30,6 +30,17 @@ pub struct Asked<'a> {
 /// Headers that many servers take for the method, whatever the request's own is.
 const OVERRIDES: [&str; 3] = ["x-http-method-override", "x-http-method", "x-method-override"];
 
+/// The headers that name a method.
+pub(super) fn overriding(headers: &HeaderMap) -> HeaderMap {
+    let mut found = HeaderMap::new();
+    for name in OVERRIDES {
+        for value in headers.get_all(name) {
+            found.append(name, value.clone());
+        }
+    }
+    found
+}
+
 impl<'a> Asked<'a> {
     /// The methods that headers name beside the request's own. What is no text fits no rule that names any.
     pub fn overriding(&self) -> impl Iterator<Item = String> + use<'a> {
@@ -147,6 +158,13 @@ pub trait Observer: Send + Sync {
 pub trait Judge: Send + Sync {
     /// Says what is to be done with a request.
     fn judge(&self, asked: &Asked<'_>) -> Verdict;
+
+    /// Whether a request that passed before, with this credential, would pass now. Of its headers only those that name a
+    /// method are known.
+    fn still(&self, asked: &Asked<'_>, credential: Option<&str>) -> bool {
+        let _ = (asked, credential);
+        true
+    }
 
     /// Who wants to see the exchange of a request that passes.
     fn observe(&self, asked: &Asked<'_>) -> Option<Arc<dyn Observer>> {

@@ -1,7 +1,7 @@
 //! The credentials of a session on the wire: which request gets which value, and what is said where there is none.
 
 use super::judge::{Asked, Lend, Lent as Value, Loan, Refusal, Verdict};
-use crate::credential::binding::{Binding, Shape};
+use crate::credential::binding::{Binding, Fit, Shape};
 use crate::credential::closed::{Closed, closed};
 use crate::credential::keeper::{Keeper, Missing};
 use crate::credential::lending::Lending;
@@ -89,6 +89,13 @@ impl Lent {
             },
         };
         Answer::Verdict(verdict)
+    }
+
+    /// Whether a credential is lent to such a request.
+    pub(super) fn lends(&self, credential: &str, asked: &Asked<'_>) -> bool {
+        let of = |lending: &&Lending| lending.name == credential && lending.source.is_some();
+        let lending = self.lendings.iter().find(of);
+        lending.is_some_and(|lending| lending.bindings.iter().any(|it| it.fit(asked) == Fit::Here))
     }
 
     fn lend(&self, binding: usize, headers: Vec<(HeaderName, Shape)>, stand_in: bool) -> Verdict {

@@ -1,7 +1,7 @@
 //! An answer without the value that its request was lent: a destination that shows what it was sent shows it to nobody
 //! inside. Bytes are searched as they pass; what may be the begin of a value is held until it is known.
 
-use super::body::Body;
+use super::body::{Body, Fault};
 use super::judge::Lent;
 use bytes::{BufMut, Bytes, BytesMut};
 use http_body_util::BodyExt;
@@ -22,12 +22,16 @@ const SHORTEST: usize = 8;
 pub(super) struct Mask(Vec<Zeroizing<Vec<u8>>>);
 
 impl Mask {
-    /// A value, and the form in which it was sent: of `Basic`, the pair's.
+    /// A value, and the form in which it was sent: of `Basic`, the pair's; and both as JSON and URLs write them.
     pub fn of(lent: &Lent) -> Self {
         let sent = lent.headers.iter().filter_map(|(_, value)| {
             value.as_bytes().rsplit(|byte| *byte == b' ').next().map(<[u8]>::to_vec)
         });
-        let mut values: Vec<Vec<u8>> = sent.chain([lent.value.expose().as_bytes().to_vec()]).collect();
+        // Some leave base64's padding away.
+        let sent = sent.map(|sent| sent.trim_ascii_end().to_vec()).map(unpadded);
+        let plain = sent.chain([lent.value.expose().as_bytes().to_vec()]);
+        let mut values: Vec<Vec<u8>> =
+            plain.flat_map(|value| [slashed(&value), escaped(&value), value]).collect();
         values.retain(|value| value.len() >= SHORTEST);
         values.sort();
         values.dedup();
@@ -82,6 +86,29 @@ impl Mask {
     }
 }
 
+fn unpadded(mut value: Vec<u8>) -> Vec<u8> {
+    value.truncate(value.len() - value.iter().rev().take_while(|byte| **byte == b'=').count());
+    value
+}
+
+/// As some write it in JSON.
+fn slashed(value: &[u8]) -> Vec<u8> {
+    value
+        .iter()
+        .flat_map(|byte| if *byte == b'/' { &b"\\/"[..] } else { std::slice::from_ref(byte) })
+        .copied()
+        .collect()
+}
+
+/// As it stands in a URL.
+fn escaped(value: &[u8]) -> Vec<u8> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    value
+        .iter()
+        .flat_map(|byte| if plain(*byte) { vec![*byte] } else { format!("%{byte:02X}").into_bytes() })
+        .collect()
+}
+
 /// A body that is searched as it passes.
 struct Masked {
     body: Body,
@@ -112,12 +139,12 @@ impl Masked {
 
 impl hyper::body::Body for Masked {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = Fault;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
         let this = &mut *self;
         loop {
             if this.ended {
@@ -187,7 +214,7 @@ mod tests {
 
     /// What comes of a body in these pieces.
     fn through(pieces: Vec<Vec<u8>>) -> Vec<u8> {
-        let frames = pieces.into_iter().map(|piece| Ok::<_, hyper::Error>(Frame::data(Bytes::from(piece))));
+        let frames = pieces.into_iter().map(|piece| Ok::<_, Fault>(Frame::data(Bytes::from(piece))));
         let body = StreamBody::new(stream::iter(frames)).boxed();
         let answer = mask(VALUE, &format!("Bearer {VALUE}")).answer(Response::new(body));
         let whole = futures_util::FutureExt::now_or_never(answer.into_body().collect()).unwrap().unwrap();
@@ -203,13 +230,13 @@ mod tests {
         }
         mask.headers(&mut headers);
         let got: Vec<_> = headers.get_all("x-echo").iter().map(|it| it.to_str().unwrap()).collect();
-        assert_eq!(got, ["x ********* y", "Basic ****************", "nothing"]);
+        assert_eq!(got, ["x ********* y", "Basic ***************=", "nothing"]);
         assert!(Mask::of(&Lent { headers: Vec::new(), value: Secret::new("short".to_owned()) }).0.is_empty());
     }
 
     #[test]
     fn what_cannot_be_a_value_waits_for_nothing() {
-        let first = stream::iter([Ok::<_, hyper::Error>(Frame::data(Bytes::from_static(b"data: 1\n\n")))]);
+        let first = stream::iter([Ok::<_, Fault>(Frame::data(Bytes::from_static(b"data: 1\n\n")))]);
         let body = StreamBody::new(futures_util::StreamExt::chain(first, stream::pending())).boxed();
         let mut body = mask(VALUE, VALUE).answer(Response::new(body)).into_body();
         let frame = futures_util::FutureExt::now_or_never(body.frame()).expect("it is held back");

@@ -28,28 +28,37 @@ impl Ruled {
     }
 }
 
-impl Judge for Ruled {
-    fn judge(&self, asked: &Asked<'_>) -> Verdict {
+impl Ruled {
+    /// What the rules say, by the request's own method and each that a header names.
+    fn ruling(&self, asked: &Asked<'_>) -> Ruling {
         let Asked { host, path, query, .. } = *asked;
         let ruling = |method: &str| self.rules.rule(&Request { host, method, path, query });
-        for method in asked.overriding() {
-            if let Ruling::Refuse(broken) = ruling(&method) {
-                return Verdict::Refuse(refused(asked, &broken));
-            }
-        }
-        match ruling(asked.method.as_str()) {
+        let others = asked.overriding().map(|method| ruling(&method));
+        let refused = others.into_iter().find(|ruling| matches!(ruling, Ruling::Refuse(_)));
+        refused.unwrap_or_else(|| ruling(asked.method.as_str()))
+    }
+}
+
+impl Judge for Ruled {
+    fn judge(&self, asked: &Asked<'_>) -> Verdict {
+        match self.ruling(asked) {
             Ruling::Pass => {}
             Ruling::Tunnel => return Verdict::Tunnel,
             Ruling::Refuse(broken) => return Verdict::Refuse(refused(asked, &broken)),
         }
         let Some(lent) = &self.lent else { return Verdict::Pass };
-        let stand_in = self.rules.hosts.get(host).is_some_and(|host| host.address.is_some());
+        let stand_in = self.rules.hosts.get(asked.host).is_some_and(|host| host.address.is_some());
         match lent.answer(asked, stand_in) {
             Answer::Verdict(verdict) => verdict,
             Answer::Misplaced(Misplaced { rule, place, says, help }) => {
                 Verdict::Refuse(refused(asked, &Broken { rule, place, says, help }))
             }
         }
+    }
+
+    fn still(&self, asked: &Asked<'_>, credential: Option<&str>) -> bool {
+        let lent = |name| self.lent.as_ref().is_some_and(|lent| lent.lends(name, asked));
+        !matches!(self.ruling(asked), Ruling::Refuse(_)) && credential.is_none_or(lent)
     }
 }
 

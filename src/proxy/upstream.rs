@@ -4,7 +4,7 @@
 use super::agree::Place;
 use super::body::Body;
 use super::caller::Installation;
-use super::connect::{Error, Resolve, dial, look_up};
+use super::connect::{Error, Lookup, dial, look_up};
 use super::policy::{Policy, decide};
 use super::serve::{LARGEST_HEAD, MOST_HEADERS};
 use super::trust::{Trust, with};
@@ -15,6 +15,7 @@ use hyper::body::Incoming;
 use hyper::{Request, Response, Uri};
 use hyper_util::client::legacy::{self, Client};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use rustls::AlertDescription;
 use rustls::pki_types::ServerName;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -23,6 +24,7 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
 /// How long TLS may take to be set up.
 const HANDSHAKE: Duration = Duration::from_secs(10);
@@ -40,11 +42,18 @@ const WINDOW_OF_ALL: u32 = 2 << 20;
 /// The upstreams of one session.
 pub(super) struct Upstreams {
     dialler: Arc<Dialler>,
-    client: Client<Connector, Body>,
+    /// For who speaks HTTP/2.
+    both: Client<Connector, Body>,
+    /// For who speaks HTTP/1.1.
+    http1: Client<Connector, Body>,
 }
 
 impl Upstreams {
-    pub fn new(installation: &Installation, policy: Arc<Policy>) -> Result<Self, rustls::Error> {
+    pub fn new(
+        installation: &Installation,
+        policy: Arc<Policy>,
+        lookups: Arc<Semaphore>,
+    ) -> Result<Self, rustls::Error> {
         let mut trusts = BTreeMap::new();
         for (name, host) in &policy.hosts {
             if let Some(pem) = &host.authority {
@@ -52,32 +61,37 @@ impl Upstreams {
             }
         }
         let usual = installation.usual.clone();
-        let resolver = Arc::clone(&installation.resolver);
+        let lookup = Lookup { resolver: Arc::clone(&installation.resolver), places: lookups };
         let places = Arc::new(Semaphore::new(MOST));
-        let dialler = Arc::new(Dialler { places, policy, trusts, usual, resolver });
-        let client = client(Connector(Arc::clone(&dialler)));
-        Ok(Self { dialler, client })
+        let dialler = Arc::new(Dialler { places, policy, trusts, usual, lookup });
+        let client = |offer| client(Connector { dialler: Arc::clone(&dialler), offer });
+        Ok(Self { both: client(Offer::Both), http1: client(Offer::Http1First), dialler })
     }
 
-    /// Sends a request over a pooled connection.
-    pub async fn send(&self, request: Request<Body>) -> Result<Response<Incoming>, legacy::Error> {
-        self.client.request(request).await
+    /// Sends a request over a pooled connection: by HTTP/2, where that is wished for and the upstream knows it.
+    pub async fn send(
+        &self,
+        request: Request<Body>,
+        http2: bool,
+    ) -> Result<Response<Incoming>, legacy::Error> {
+        let client = if http2 { &self.both } else { &self.http1 };
+        client.request(request).await
     }
 
     /// Opens a connection that is nobody else's and speaks HTTP/1.1.
     pub async fn open(&self, place: &Place) -> Result<Wire, Error> {
-        self.dialler.open(place.secure, &place.host, place.port, true).await
+        self.dialler.open(place.secure, &place.host, place.port, Offer::Http1).await
     }
 
     /// Opens a connection and nothing on it.
     pub async fn dial(&self, place: &Place) -> Result<TcpStream, Error> {
-        dial(&decide(&place.host, place.port, &self.dialler.policy), &*self.dialler.resolver).await
+        dial(&decide(&place.host, place.port, &self.dialler.policy), &self.dialler.lookup).await
     }
 
     /// Whether a destination may be dialled, and has an address at all.
     pub async fn permit(&self, place: &Place) -> Result<(), Error> {
         let decision = decide(&place.host, place.port, &self.dialler.policy);
-        look_up(&decision, &*self.dialler.resolver).await.map(drop)
+        look_up(&decision, &self.dialler.lookup).await.map(drop)
     }
 }
 
@@ -102,34 +116,67 @@ struct Dialler {
     policy: Arc<Policy>,
     trusts: BTreeMap<String, Trust>,
     usual: Trust,
-    resolver: Arc<dyn Resolve>,
+    lookup: Lookup,
 }
 
 impl Dialler {
-    async fn open(&self, secure: bool, host: &str, port: u16, http1: bool) -> Result<Wire, Error> {
+    async fn open(&self, secure: bool, host: &str, port: u16, offer: Offer) -> Result<Wire, Error> {
         let place = tokio::time::timeout(IDLE, Arc::clone(&self.places).acquire_owned()).await;
         let crowded = || Error::Crowded { host: host.to_owned() };
         let place = place.ok().and_then(Result::ok).ok_or_else(crowded)?;
-        let stream = dial(&decide(host, port, &self.policy), &*self.resolver).await?;
+        let decision = decide(host, port, &self.policy);
+        let stream = dial(&decision, &self.lookup).await?;
         if !secure {
             return Ok(Wire::plain(stream, place));
         }
-        let trust = self.policy.find(host).and_then(|(name, _)| self.trusts.get(name)).unwrap_or(&self.usual);
-        let config = if http1 { &trust.http1 } else { &trust.both };
         let distrust = |source| Error::Tls { host: host.to_owned(), source };
-        let name = ServerName::try_from(host.to_owned())
-            .map_err(|error| distrust(std::io::Error::new(std::io::ErrorKind::InvalidInput, error)))?;
-        let shaken = TlsConnector::from(Arc::clone(config)).connect(name, stream);
-        let shaken = tokio::time::timeout(HANDSHAKE, shaken)
-            .await
-            .map_err(|_| distrust(std::io::ErrorKind::TimedOut.into()))?;
+        let shaken = match self.shake(stream, host, offer).await {
+            Err(error) if offer == Offer::Http1First && knows_no_http1(&error) => {
+                let stream = dial(&decision, &self.lookup).await?;
+                self.shake(stream, host, Offer::Both).await
+            }
+            shaken => shaken,
+        };
         Ok(Wire::secure(shaken.map_err(distrust)?, place))
     }
+
+    async fn shake(
+        &self,
+        stream: TcpStream,
+        host: &str,
+        offer: Offer,
+    ) -> std::io::Result<TlsStream<TcpStream>> {
+        let trust = self.policy.find(host).and_then(|(name, _)| self.trusts.get(name)).unwrap_or(&self.usual);
+        let config = if offer == Offer::Both { &trust.both } else { &trust.http1 };
+        let name = ServerName::try_from(host.to_owned())
+            .map_err(|error| std::io::Error::new(std::io::ErrorKind::InvalidInput, error))?;
+        let shaken = TlsConnector::from(Arc::clone(config)).connect(name, stream);
+        tokio::time::timeout(HANDSHAKE, shaken).await.map_err(|_| std::io::ErrorKind::TimedOut)?
+    }
+}
+
+/// What an upstream is offered to speak.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Offer {
+    /// HTTP/1.1 alone, from which a connection can be upgraded.
+    Http1,
+    /// HTTP/1.1, as the caller speaks it; what knows only HTTP/2 is spoken to by that.
+    Http1First,
+    /// HTTP/2 where the upstream knows it, else HTTP/1.1.
+    Both,
+}
+
+fn knows_no_http1(error: &std::io::Error) -> bool {
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    matches!(inner, Some(rustls::Error::AlertReceived(AlertDescription::NoApplicationProtocol)))
 }
 
 /// Opens connections for the pool.
 #[derive(Clone)]
-struct Connector(Arc<Dialler>);
+struct Connector {
+    dialler: Arc<Dialler>,
+    offer: Offer,
+}
 
 impl tower_service::Service<Uri> for Connector {
     type Response = Wire;
@@ -141,12 +188,12 @@ impl tower_service::Service<Uri> for Connector {
     }
 
     fn call(&mut self, uri: Uri) -> Self::Future {
-        let dialler = Arc::clone(&self.0);
+        let (dialler, offer) = (Arc::clone(&self.dialler), self.offer);
         async move {
             let secure = uri.scheme_str() == Some("https");
             let port = uri.port_u16().unwrap_or(if secure { 443 } else { 80 });
             let host = super::agree::normal(uri.host().unwrap_or_default());
-            dialler.open(secure, &host, port, false).await
+            dialler.open(secure, &host, port, offer).await
         }
         .boxed()
     }

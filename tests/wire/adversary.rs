@@ -15,6 +15,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -234,7 +235,11 @@ async fn who_says_nothing_or_does_not_go_on_is_let_go() {
 struct Rebinding(Vec<SocketAddr>, AtomicUsize);
 
 impl Resolve for Rebinding {
-    fn resolve(&self, _: String) -> BoxFuture<'static, std::io::Result<Vec<SocketAddr>>> {
+    fn resolve(
+        &self,
+        _: String,
+        _: OwnedSemaphorePermit,
+    ) -> BoxFuture<'static, std::io::Result<Vec<SocketAddr>>> {
         let address = self.0[self.1.fetch_add(1, Ordering::SeqCst).min(self.0.len() - 1)];
         async move { Ok(vec![address]) }.boxed()
     }

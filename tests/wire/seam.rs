@@ -4,7 +4,6 @@ use super::upstream::{made, serve, whole};
 use super::{SOON, Setting};
 use bytes::Bytes;
 use clauderon::proxy::judge::{Asked, Injection, Judge, Observer, Refusal, Verdict};
-use clauderon::proxy::policy::Policy;
 use http_body_util::BodyExt;
 use hyper::body::Frame;
 use hyper::header::{AUTHORIZATION, HeaderMap};
@@ -147,7 +146,7 @@ async fn other_rules_hold_from_the_next_request_on_and_what_is_under_way_is_fini
     sender.send(Frame::data(Bytes::from("begun "))).await.unwrap();
     let mut begun = [0; 6];
     timeout(SOON, output.read_exact(&mut begun)).await.unwrap().unwrap();
-    wire.caller.change(Policy::default(), Arc::new(Closed)).unwrap();
+    wire.caller.change(wire.policy.clone(), Arc::new(Closed)).unwrap();
     sender.send(Frame::data(Bytes::from("finished "))).await.unwrap();
     drop(sender);
     let mut rest = String::new();
