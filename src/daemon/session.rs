@@ -25,6 +25,9 @@ use tokio::sync::Semaphore;
 /// Connections of one session at once; a further one waits.
 const MOST: usize = 512;
 
+/// Spooled messages that are read before any is stored.
+const MOST_IN_TURN: usize = 100;
+
 /// The longest path that fits a socket's address.
 const LONGEST_ADDRESS: usize = 107;
 
@@ -163,38 +166,58 @@ async fn first_line(stream: &mut (impl AsyncRead + Unpin)) -> Option<String> {
 /// Stores what was spooled while no daemon was there. What an agent can cause at will is no line of the log.
 pub async fn drain(state: &Arc<State>, served: &Served) {
     let _alone = served.spool.lock().await;
-    let path = state.home.session(&served.record.id).spool();
-    let opened = tokio::task::spawn_blocking(move || {
-        let spool = Spool::open(&path).ok()?;
-        let names = spool.names().ok()?;
-        Some((Arc::new(spool), names))
-    });
-    let Ok(Some((spool, names))) = opened.await else { return };
-    if names.is_empty() {
-        return;
-    }
-    for name in names {
-        if served.stop.is_cancelled() {
+    let mut stored = false;
+    while !served.stop.is_cancelled() {
+        let (path, id) = (state.home.session(&served.record.id).spool(), served.record.id.clone());
+        let Ok(turn) = tokio::task::spawn_blocking(move || Turn::take(&path, &id)).await else { return };
+        let Some(turn) = turn else { break };
+        let mut done = Vec::with_capacity(turn.messages.len());
+        for (name, message) in turn.messages {
+            if super::door::store(state, served, message).await.is_err() {
+                break;
+            }
+            done.push(name);
+        }
+        stored |= !done.is_empty();
+        let (all, spool) = (done.len() == turn.count, turn.spool);
+        let removed = tokio::task::spawn_blocking(move || done.iter().for_each(|name| spool.remove(name)));
+        if removed.await.is_err() || !all {
             return;
         }
-        let (of_spool, id) = (Arc::clone(&spool), served.record.id.clone());
-        let read = tokio::task::spawn_blocking(move || {
-            let message = of_spool.read(&name).ok().flatten();
-            (message.map(|spooled| message::parse(&spooled.bytes, &id)), name)
-        });
-        let Ok((read, name)) = read.await else { return };
-        match read {
-            Some(Ok(message)) => {
-                if super::door::store(state, served, message).await.is_err() {
-                    return;
+    }
+    if stored {
+        import::ask(served);
+    }
+}
+
+/// Messages of a spool that are stored in one turn.
+struct Turn {
+    spool: Spool,
+    messages: Vec<(String, message::Message)>,
+    count: usize,
+}
+
+impl Turn {
+    /// Reads the oldest ones, and removes what is none on the way. It may take long: not on a thread that serves others.
+    fn take(path: &Path, id: &str) -> Option<Self> {
+        let spool = Spool::open(path).ok()?;
+        let (mut messages, mut length) = (Vec::new(), 0);
+        for name in spool.names().ok()? {
+            let read = spool.read(&name).ok().flatten();
+            length += read.as_ref().map_or(0, |spooled| spooled.bytes.len());
+            match read.map(|spooled| message::parse(&spooled.bytes, id)) {
+                Some(Ok(message)) => messages.push((name, message)),
+                other => {
+                    let error = other.and_then(Result::err).map(|error| error.to_string());
+                    tracing::debug!(id, name, error, "a spooled file is no message");
+                    spool.remove(&name);
                 }
             }
-            Some(Err(error)) => {
-                tracing::debug!(session = served.record.session, %error, "a spooled message is refused");
+            if messages.len() >= MOST_IN_TURN || length >= message::LONGEST {
+                break;
             }
-            None => tracing::debug!(session = served.record.session, name, "a spooled entry is no message"),
         }
-        spool.remove(&name);
+        let count = messages.len();
+        (count > 0).then_some(Self { spool, messages, count })
     }
-    import::ask(served);
 }

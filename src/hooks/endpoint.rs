@@ -17,8 +17,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// How long is waited for a place, and for a body.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Messages of one session that are read, parsed and stored at once. A short message of lists may take thirty times
-/// its length in memory, so that a session that floods has few of them; its further ones wait.
+/// Messages of one session that are read, parsed and stored at once: one may be long, and take ninety times the length that
+/// is kept of it in memory. Further ones wait.
 pub const MOST: usize = 2;
 
 /// A session that a token belongs to.

@@ -1,12 +1,19 @@
 //! Pure. The message that a hook posts or spools, checked: whoever wrote it may be hostile.
 
-use serde::Deserialize;
-use serde_json::Value;
+use serde::de::{Error as _, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
+use serde_json::{Map, Value};
+use std::borrow::Cow;
+use std::fmt;
 
 /// The longest message.
 pub const LONGEST: usize = 9 << 20;
 /// Data beyond this is not stored whole.
 const LONGEST_DATA: usize = 256 << 10;
+/// What is kept of it: so many members, none longer than this.
+const MOST_MEMBERS: usize = 64;
+const LONGEST_MEMBER: usize = 4096;
 
 /// A checked message.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,22 +38,18 @@ pub enum Error {
 }
 
 #[derive(Deserialize)]
-struct Raw {
+struct Raw<'a> {
     session_id: String,
     event: String,
     #[serde(default)]
     timestamp: Option<String>,
-    #[serde(default)]
-    data: Value,
+    #[serde(default, borrow)]
+    data: Option<&'a RawValue>,
 }
 
 /// Reads a message that must be of this session.
 pub fn parse(bytes: &[u8], session: &str) -> Result<Message, Error> {
-    let raw: Raw = serde_json::from_slice(bytes).map_err(|error| {
-        // The error's own words quote the message, which may be long.
-        let place = format!("line {} column {}", error.line(), error.column());
-        Error::Malformed(format!("{:?} error at {place}", error.classify()))
-    })?;
+    let raw: Raw = serde_json::from_slice(bytes).map_err(malformed)?;
     if raw.session_id != session {
         return Err(Error::Foreign);
     }
@@ -56,22 +59,56 @@ pub fn parse(bytes: &[u8], session: &str) -> Result<Message, Error> {
         return Err(Error::Malformed("an event's name is 1 to 64 letters".to_owned()));
     }
     let timestamp = raw.timestamp.filter(|timestamp| timestamp.len() <= 40);
-    Ok(Message { event: raw.event, data: shortened(raw.data), timestamp })
+    let data = raw.data.map_or(Ok(Value::Null), shortened).map_err(malformed)?;
+    Ok(Message { event: raw.event, data, timestamp })
 }
 
-/// Data that is too long keeps its short members, and says how long it was.
-fn shortened(data: Value) -> Value {
-    let length = data.to_string().len();
-    if length <= LONGEST_DATA {
-        return data;
+/// The error's own words quote the message, which may be long.
+fn malformed(error: serde_json::Error) -> Error {
+    let place = format!("line {} column {}", error.line(), error.column());
+    Error::Malformed(format!("{:?} error at {place}", error.classify()))
+}
+
+/// Data that is too long keeps its first short members, and says how long it was. The rest never takes more memory than it
+/// has bytes: a list of lists, read as values, takes ninety times its length.
+fn shortened(data: &RawValue) -> serde_json::Result<Value> {
+    let text = data.get();
+    if text.len() <= LONGEST_DATA {
+        return serde_json::from_str(text);
     }
-    let mut kept = serde_json::Map::new();
-    if let Value::Object(members) = data {
-        let short = members.into_iter().filter(|(name, value)| name.len() + value.to_string().len() <= 4096);
-        kept.extend(short.take(64));
+    let mut kept = if text.starts_with('{') { serde_json::from_str::<Short>(text)?.0 } else { Map::new() };
+    kept.insert("clauderon_truncated_bytes".to_owned(), text.len().into());
+    Ok(Value::Object(kept))
+}
+
+/// The first short members of an object.
+struct Short(Map<String, Value>);
+
+impl<'de> Deserialize<'de> for Short {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(Members)
     }
-    kept.insert("clauderon_truncated_bytes".to_owned(), length.into());
-    Value::Object(kept)
+}
+
+struct Members;
+
+impl<'de> Visitor<'de> for Members {
+    type Value = Short;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Short, A::Error> {
+        let mut kept = Map::new();
+        while let Some((name, value)) = members.next_entry::<Cow<'de, str>, &RawValue>()? {
+            if kept.len() < MOST_MEMBERS && name.len() + value.get().len() <= LONGEST_MEMBER {
+                let value = serde_json::from_str(value.get()).map_err(A::Error::custom)?;
+                kept.insert(name.into_owned(), value);
+            }
+        }
+        Ok(Short(kept))
+    }
 }
 
 #[cfg(test)]
@@ -103,5 +140,21 @@ mod tests {
         assert_eq!(message.data["k"], "v");
         assert!(message.data["long"].is_null());
         assert!(message.data["clauderon_truncated_bytes"].as_u64().unwrap() > 300_000);
+    }
+    #[test]
+    fn what_is_kept_of_long_data_is_bounded_and_in_order() {
+        let lists = "[0],".repeat(2 << 20);
+        let members: Vec<_> = (0..100).map(|number| format!("\"m{number}\":[{number}]")).collect();
+        let text = format!(
+            r#"{{"session_id":"a","event":"Stop","data":{{"lists":[{lists}0],{},"\u006c":1}}}}"#,
+            members.join(",")
+        );
+        let message = parse(text.as_bytes(), "a").unwrap();
+        let kept: Vec<_> = message.data.as_object().unwrap().keys().cloned().collect();
+        assert_eq!((kept.len(), kept[0].as_str(), kept[63].as_str()), (65, "m0", "m63"));
+        for odd in [format!("[{lists}0]"), format!("\"{}\"", "x".repeat(300_000))] {
+            let text = format!(r#"{{"session_id":"a","event":"Stop","data":{odd}}}"#);
+            assert_eq!(parse(text.as_bytes(), "a").unwrap().data["clauderon_truncated_bytes"], odd.len());
+        }
     }
 }

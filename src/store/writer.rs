@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 
 /// Events that wait for the disk; a sender beyond that waits too.
 const QUEUE: usize = 1024;
-/// Events kept; the oldest go first.
+/// Events kept; the oldest go first, of the sessions that have the most.
 const MOST: i64 = 1_000_000;
 /// Events kept of one session, so that one that floods drives out its own.
 const MOST_OF_ONE: i64 = 100_000;
@@ -152,9 +152,27 @@ fn insert(connection: &Connection, events: &[(New, String)]) -> rusqlite::Result
 }
 
 fn trim(connection: &Connection, path: &Path) -> Result<(), Error> {
-    let sql = "DELETE FROM event WHERE seq <= (SELECT max(seq) FROM event) - ?1";
-    database(path, connection.execute(sql, [MOST]))?;
-    database(path, trim_each(connection, MOST_OF_ONE))
+    let counts = database(path, counts(connection))?;
+    database(path, trim_each(connection, share(counts, MOST).min(MOST_OF_ONE)))
+}
+
+/// How many events each session has.
+fn counts(connection: &Connection) -> rusqlite::Result<Vec<i64>> {
+    connection.prepare("SELECT count(*) FROM event GROUP BY id")?.query_map([], |row| row.get(0))?.collect()
+}
+
+/// How many events each session may keep, so that all have no more than this: who has few keeps them all.
+fn share(mut counts: Vec<i64>, most: i64) -> i64 {
+    counts.sort_unstable();
+    let (mut left, mut sessions) = (most, i64::try_from(counts.len()).unwrap_or(i64::MAX));
+    for count in counts {
+        if count > left / sessions {
+            return left / sessions;
+        }
+        left -= count;
+        sessions -= 1;
+    }
+    most
 }
 
 fn trim_each(connection: &Connection, most: i64) -> rusqlite::Result<()> {
@@ -192,5 +210,24 @@ mod tests {
             .collect::<Result<_, _>>()
             .unwrap();
         assert_eq!(kept, [1, 5, 6, 7]);
+    }
+
+    #[test]
+    fn who_has_few_events_keeps_them_however_many_others_have() {
+        assert_eq!(share(vec![], 10), 10);
+        assert_eq!(share(vec![3, 7], 10), 10);
+        assert_eq!(share(vec![1000, 3], 10), 7);
+        assert_eq!(share(vec![50, 2, 40, 3], 10), 2);
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("state.db");
+        let connection = open(&path).unwrap();
+        let insert = "INSERT INTO event (seq, time, project, id, session, source, type, data) \
+                      VALUES (?1, '', '', ?2, '', '', '', '')";
+        // Numbers of events that are gone count for nothing.
+        for (number, id) in [(1, "quiet"), (2, "loud"), (5 * MOST, "loud")] {
+            connection.execute(insert, (number, id)).unwrap();
+        }
+        trim(&connection, &path).unwrap();
+        assert_eq!(counts(&connection).unwrap().iter().sum::<i64>(), 3);
     }
 }
