@@ -13,6 +13,8 @@ use std::time::{Duration, Instant};
 
 /// A login that ends this soon is renewed before it is used.
 const EARLY: i64 = 60_000;
+/// How long a file is not looked at again.
+const LOOK: Duration = Duration::from_millis(50);
 /// How long what was rejected or could not be renewed is not tried again: whoever is rejected at will causes no storm.
 const REST: Duration = Duration::from_secs(10);
 
@@ -53,6 +55,8 @@ impl fmt::Debug for Keeper {
 struct Kept {
     value: Option<Secret<String>>,
     stamp: Option<Stamp>,
+    /// When its file was last looked at.
+    looked: Option<Instant>,
     ends: Option<i64>,
     /// When reading or renewing last brought nothing new.
     vain: Option<Instant>,
@@ -159,7 +163,11 @@ impl Keeper {
         at: At<'_>,
         pointer: &str,
     ) -> Result<Secret<String>, String> {
-        let unchanged = kept.stamp.is_some() && kept.stamp == at.stamp();
+        let fresh = kept.looked.is_some_and(|looked| looked.elapsed() < LOOK);
+        let unchanged = fresh || (kept.stamp.is_some() && kept.stamp == at.stamp());
+        if !fresh {
+            kept.looked = Some(Instant::now());
+        }
         let value = match kept.value.clone().filter(|_| unchanged) {
             Some(value) => value,
             None => {

@@ -99,6 +99,7 @@ async fn finish(state: &Arc<State>, control: UnixListener) -> Result<(), Error> 
     if tokio::time::timeout(Duration::from_secs(5), state.tasks.wait()).await.is_err() {
         tracing::warn!("some connections did not end in time");
     }
+    state.proxy.audit.flush();
     for id in served.keys() {
         denied::keep(state, id);
     }

@@ -10,10 +10,13 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
+use tokio::runtime::Handle;
 use tokio::sync::OwnedSemaphorePermit;
 
 /// The log is turned over at this size; one old one is kept.
 const LARGEST: u64 = 64 << 20;
+/// About how much is written at once.
+const LARGEST_WRITE: usize = 64 << 10;
 
 /// One line.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -52,6 +55,15 @@ pub struct Line {
 #[derive(Debug)]
 pub struct Audit {
     file: Mutex<Rotating>,
+    waiting: Mutex<Vec<Ended>>,
+}
+
+/// What is over and not yet written.
+#[derive(Debug)]
+struct Ended {
+    line: Line,
+    rule: Option<Rule>,
+    denials: Arc<Denials>,
 }
 
 impl Audit {
@@ -62,16 +74,63 @@ impl Audit {
 
     /// The same, turned over at another size.
     pub fn bounded(path: &Path, largest: u64) -> Result<Self, fs::Error> {
-        Ok(Self { file: Mutex::new(Rotating::open(path, largest)?) })
+        Ok(Self { file: Mutex::new(Rotating::open(path, largest)?), waiting: Mutex::default() })
     }
 
-    /// Appends a line without what looks like a secret, and answers what stands there now. A disk that is full is said
-    /// in the daemon's log.
-    pub fn write(&self, mut line: Line) -> Line {
-        redact::clean(&mut line);
-        let text = serde_json::to_vec(&line).unwrap_or_default();
-        self.file.lock().unwrap_or_else(PoisonError::into_inner).append(text);
-        line
+    /// Appends a line without what looks like a secret. A disk that is full is said in the daemon's log.
+    pub fn write(&self, line: Line) {
+        self.write_all(vec![Ended { line, rule: None, denials: Arc::default() }]);
+    }
+
+    /// Writes what is over and was not yet written.
+    pub fn flush(&self) {
+        let ended = std::mem::take(&mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner));
+        self.write_all(ended);
+    }
+
+    /// Has a line written as soon as the last of its answer is on its way: nobody waits for the disk, and what ends at
+    /// once is written at once.
+    fn later(self: &Arc<Self>, ended: Ended) {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.push(ended);
+        if waiting.len() > 1 {
+            return;
+        }
+        drop(waiting);
+        match Handle::try_current() {
+            Ok(runtime) => {
+                let audit = Arc::clone(self);
+                runtime.spawn(async move { audit.flush() });
+            }
+            Err(_) => self.flush(),
+        }
+    }
+
+    fn write_all(&self, all: Vec<Ended>) {
+        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut text = Vec::new();
+        for Ended { mut line, rule, denials } in all {
+            redact::clean(&mut line);
+            if text.len() > LARGEST_WRITE {
+                file.append(std::mem::take(&mut text));
+            }
+            if !text.is_empty() {
+                text.push(b'\n');
+            }
+            text.extend(serde_json::to_vec(&line).unwrap_or_default());
+            if line.decision == "deny" {
+                denials.add(&line, rule.as_ref());
+            }
+        }
+        if !text.is_empty() {
+            file.append(text);
+        }
+    }
+}
+
+impl Drop for Audit {
+    fn drop(&mut self) {
+        self.flush();
     }
 }
 
@@ -130,9 +189,7 @@ impl Drop for Entry {
         line.ms = u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX);
         line.bytes_in = self.bytes_in.0.load(Ordering::Relaxed);
         line.bytes_out = self.bytes_out.0.load(Ordering::Relaxed);
-        let line = self.audit.write(std::mem::take(line));
-        if line.decision == "deny" {
-            self.denials.add(&line, self.rule.as_ref());
-        }
+        let (line, rule) = (std::mem::take(line), self.rule.take());
+        self.audit.later(Ended { line, rule, denials: Arc::clone(&self.denials) });
     }
 }

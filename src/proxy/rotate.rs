@@ -34,7 +34,7 @@ impl Rotating {
         Ok(Self { path: path.to_owned(), file, length, largest, torn })
     }
 
-    /// Appends a line by one write. A line that was torn before is ended first, so that it spoils no other.
+    /// Appends lines by one write. One that was torn before is ended first, so that it spoils no other.
     pub fn append(&mut self, mut line: Vec<u8>) {
         line.push(b'\n');
         if self.length > 0 && self.length + line.len() as u64 > self.largest {

@@ -114,12 +114,19 @@ async fn a_file_is_read_anew_when_it_changes() {
     assert_eq!(wire.curl(&["-w", " %{http_code}", "https://api.example/"]).await, "body of 0 401");
     std::fs::write(path.with_extension("new"), "second\n").unwrap();
     std::fs::rename(path.with_extension("new"), &path).unwrap();
+    looked_at().await;
     assert_eq!(wire.curl(&["-w", " %{http_code}", "https://api.example/"]).await, "body of 0 200");
     // What is gone is told, and nothing of before is sent.
     std::fs::remove_file(&path).unwrap();
+    looked_at().await;
     let got = wire.curl(&["-w", " %{http_code}", "https://api.example/"]).await;
     assert!(got.ends_with("403") && got.contains("cannot be read"), "{got}");
     assert_eq!(*seen.lock().unwrap(), ["Bearer first 0", "Bearer second 0"]);
+}
+
+/// A file is looked at again after this.
+async fn looked_at() {
+    tokio::time::sleep(Duration::from_millis(60)).await;
 }
 
 fn fixed(path: &Path, pointer: &str) -> Source {
@@ -137,7 +144,10 @@ async fn a_file_that_was_agreed_to_and_became_a_link_is_not_followed() {
     let path = file(&setting, "project/token", "own");
     let private = file(&setting, "private/token", "canary");
     let (wire, _) = lending(setting, fixed(&path, ""), &upstream, None).await;
-    let ask = || wire.curl(&["-w", " %{http_code}", "https://api.example/"]);
+    let ask = async || {
+        looked_at().await;
+        wire.curl(&["-w", " %{http_code}", "https://api.example/"]).await
+    };
     assert_eq!(ask().await, "body of 0 200");
     // The file itself.
     std::fs::remove_file(&path).unwrap();
@@ -172,7 +182,10 @@ async fn an_agents_own_login_may_be_a_link_that_leads_elsewhere_later() {
     }
     std::os::unix::fs::symlink("first", &path).unwrap();
     let (wire, _) = lending(setting, at(&path, ""), &upstream, None).await;
-    let ask = || wire.curl(&["-w", " %{http_code}", "https://api.example/"]);
+    let ask = async || {
+        looked_at().await;
+        wire.curl(&["-w", " %{http_code}", "https://api.example/"]).await
+    };
     assert_eq!(ask().await, "body of 0 200");
     std::os::unix::fs::symlink("second", path.with_extension("new")).unwrap();
     std::fs::rename(path.with_extension("new"), &path).unwrap();
@@ -397,6 +410,7 @@ async fn what_another_owner_has_renewed_is_taken_and_not_renewed_again() {
     let source = at(&path, "/claudeAiOauth/accessToken");
     assert_eq!(keeper.value("id", &source).await.unwrap().expose(), "old-canary");
     std::fs::write(&path, claude(4_102_444_800_000).replace("old-canary", "new-canary")).unwrap();
+    looked_at().await;
     assert_eq!(wire.curl(&["-w", "%{http_code}", "https://api.example/"]).await, "body of 0200");
     assert_eq!(asked_for.lock().unwrap().len(), 0);
 }
