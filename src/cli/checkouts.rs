@@ -68,18 +68,10 @@ fn refuse(checkouts: &[Checkout]) -> Result<(), Error> {
 
 fn failed(session: &str, what: &str, error: &worktree::error::Error) -> Error {
     let failed = Error::failed(format!("session `{session}`: the checkout could not be {what}"));
-    let failed = failed.because(words(error));
+    let failed = failed.because(error.words());
     match error.hint() {
         Some(hint) => failed.hint(hint),
         None => failed,
-    }
-}
-
-/// An error and what it came from, in one line.
-fn words(error: &worktree::error::Error) -> String {
-    match std::error::Error::source(error) {
-        Some(source) => format!("{error}: {source}"),
-        None => error.to_string(),
     }
 }
 
@@ -101,7 +93,7 @@ impl Serialize for Checkout {
         fields.serialize_field("removed", &self.removed)?;
         fields.serialize_field("losses", &losses)?;
         fields.serialize_field("more", &more)?;
-        fields.serialize_field("error", &self.failure.as_ref().map(ToString::to_string))?;
+        fields.serialize_field("error", &self.failure.as_ref().map(worktree::error::Error::words))?;
         fields.end()
     }
 }

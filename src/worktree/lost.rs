@@ -154,7 +154,7 @@ impl Look<'_> {
         losses.extend(commits(&user, &private, refs, &unreadable)?);
         if tree.odd.is_empty() {
             let status = status::status(self.root, &private, &self.record.excludes, tree);
-            losses.extend(status.unwrap_or_else(|error| vec![tampered(error.to_string())]));
+            losses.extend(status.unwrap_or_else(|error| vec![tampered(error.words())]));
         }
         Ok(losses)
     }

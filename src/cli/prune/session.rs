@@ -63,7 +63,7 @@ fn condition(home: &Home, record: &Record) -> (Condition, Vec<Loss>) {
     match loss::losses(record) {
         Ok(losses) if losses.is_empty() => (Condition::Free, losses),
         Ok(losses) => (Condition::Holds(losses.len()), losses),
-        Err(error) => (Condition::Unjudged(error.to_string()), Vec::new()),
+        Err(error) => (Condition::Unjudged(error.words()), Vec::new()),
     }
 }
 
