@@ -171,3 +171,76 @@ fn unasked(what: &str) -> Keep {
         (format!("{what} are never removed unasked"), format!("`clauderon prune --{what}` removes them too"));
     Keep { reason, remedy, open: false }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn thing(kind: Kind, id: &str, condition: Condition) -> Thing {
+        let name = format!("{}-{id}", kind.word());
+        let (handle, session) = (name.clone(), id.to_owned());
+        Thing { kind, name, handle, id: id.to_owned(), session, bytes: None, condition }
+    }
+
+    /// Which things go, in their order, and which of the others wait for a decision.
+    fn told(things: &[Thing], options: Options) -> (Vec<String>, Vec<String>) {
+        let judged = judge(things.to_vec(), options);
+        let names = |wanted: &dyn Fn(&Fate) -> bool| {
+            judged.iter().filter(|(_, fate)| wanted(fate)).map(|(thing, _)| thing.name.clone()).collect()
+        };
+        let open = |fate: &Fate| matches!(fate, Fate::Keep(keep) if keep.open);
+        (names(&|fate| *fate == Fate::Remove), names(&open))
+    }
+
+    fn of_session(id: &str, container: Condition, checkout: Condition) -> Vec<Thing> {
+        let free = |kind| thing(kind, id, Condition::Free);
+        vec![
+            free(Kind::State),
+            free(Kind::Volume),
+            free(Kind::Transcripts),
+            thing(Kind::Checkout, id, checkout),
+            thing(Kind::Container, id, container),
+        ]
+    }
+
+    const ALL: Options = Options { force: true, volumes: true, transcripts: true };
+
+    #[test]
+    fn what_is_safe_goes_in_order_and_the_rest_by_its_own_option_alone() {
+        let own = thing(Kind::State, "", Condition::Free);
+        let mut things = of_session("a", Condition::Free, Condition::Free);
+        things.insert(0, own);
+        let safe = ["container-a", "checkout-a", "state-a"].map(String::from).to_vec();
+        assert_eq!(told(&things, Options::default()), (safe, vec![]), "what is remembered stays with the rest");
+        let all = ["container-a", "checkout-a", "volume-a", "transcripts-a", "state-a", "state-"];
+        assert_eq!(told(&things, ALL), (all.map(String::from).to_vec(), vec![]));
+        let forced = told(&things, Options { force: true, ..Options::default() });
+        assert!(!forced.0.iter().any(|name| name.starts_with("transcripts") || name.starts_with("volume")));
+    }
+
+    #[test]
+    fn what_runs_keeps_all_that_it_uses_and_what_is_its_projects() {
+        let mut things = of_session("a", Condition::Running, Condition::Free);
+        things.extend(of_session("b", Condition::Free, Condition::Free));
+        things.push(thing(Kind::Volume, "", Condition::Free));
+        things.push(thing(Kind::Image, "", Condition::Free));
+        let options = Options { force: false, ..ALL };
+        let (gone, open) = told(&things, options);
+        assert_eq!(gone.len(), 5, "{gone:?}");
+        assert!(gone.iter().all(|name| name.ends_with("-b")), "{gone:?}");
+        assert_eq!(open.len(), 7, "{open:?}");
+        assert_eq!(told(&things, ALL).1, [""; 0]);
+    }
+
+    #[test]
+    fn work_is_kept_until_it_is_agreed_to_lose_it_and_what_is_not_ours_for_ever() {
+        for condition in [Condition::Holds(3), Condition::Unjudged("why".to_owned())] {
+            let things = of_session("a", Condition::Free, condition);
+            let kept = told(&things, Options { force: false, ..ALL });
+            assert_eq!(kept.1, ["checkout-a"]);
+            assert_eq!(told(&things, ALL).1, [""; 0]);
+        }
+        let things = of_session("a", Condition::Free, Condition::Unknown("shared".to_owned()));
+        assert_eq!(told(&things, ALL).1, ["checkout-a"]);
+    }
+}
