@@ -133,7 +133,7 @@ fn what_a_project_that_is_gone_has_left_is_removed_where_nothing_is_lost() {
     let list = prune(&world, &["--yes", "--force", "--volumes", "--transcripts"], 0);
     assert!(list.iter().all(|thing| thing["state"] == "removed"), "{list:#?}");
     assert!(!b.exists());
-    assert_eq!(transcripts(&world), [PathBuf::new(); 0]);
+    assert_eq!(transcripts(&world), Vec::<PathBuf>::new());
     assert_eq!(docker(&["volume", "ls", "-q", "--filter", &format!("name={volume}")]), "");
     assert_eq!(std::fs::read_dir(world.home().join("sessions")).unwrap().count(), 0);
     assert_eq!(prune(&world, &["--yes"], 0), Vec::<Value>::new(), "nothing of it is remembered");

@@ -66,7 +66,7 @@ pub enum Command {
     /// A project is gone once its directory or its manifest is. Found is what clauderon made for it: containers, checkouts,
     /// volumes, images, state, transcripts. Kept and listed, with the reason and a remedy, is what runs or holds work that is
     /// nowhere else (exit code 3: it waits for your decision), and volumes and transcripts unless they are asked for. Nothing
-    /// is found by its name, and nothing of another user, another CLAUDERON_HOME or a project that is there is touched.
+    /// is found by its name, and nothing of another user, another `CLAUDERON_HOME` or a project that is there is touched.
     Prune(Prune),
     /// Write a commented manifest for this repository
     ///

@@ -31,9 +31,7 @@ pub fn remove_checkout(record: &Record) -> Result<(), Error> {
 /// our own home, made as this release makes them. What another kind of checkout holds is the user's.
 pub fn foreign(home: &Home, record: &Record) -> Option<String> {
     let place = home.session(&record.id).checkout();
-    let Some(checkout) = record.checkout.as_deref().filter(|checkout| fs::exists(checkout)) else {
-        return None;
-    };
+    let checkout = record.checkout.as_deref().filter(|checkout| fs::exists(checkout))?;
     if checkout != place {
         return Some("it is no directory of clauderon's own".to_owned());
     }

@@ -211,7 +211,11 @@ mod tests {
         let mut things = of_session("a", Condition::Free, Condition::Free);
         things.insert(0, own);
         let safe = ["container-a", "checkout-a", "state-a"].map(String::from).to_vec();
-        assert_eq!(told(&things, Options::default()), (safe, vec![]), "what is remembered stays with the rest");
+        assert_eq!(
+            told(&things, Options::default()),
+            (safe, vec![]),
+            "what is remembered stays with the rest"
+        );
         let all = ["container-a", "checkout-a", "volume-a", "transcripts-a", "state-a", "state-"];
         assert_eq!(told(&things, ALL), (all.map(String::from).to_vec(), vec![]));
         let forced = told(&things, Options { force: true, ..Options::default() });

@@ -95,26 +95,25 @@ impl Emptying {
                 Err(Errno::EXIST) => {}
                 Err(Errno::NOENT) => return Ok(()),
                 // A directory that is moved is written: its `..` changes.
-                Err(Errno::ACCESS | Errno::PERM) if self.opened(from, name)? => {}
+                Err(Errno::ACCESS | Errno::PERM) if opened(from, name)? => {}
                 Err(errno) => return Err(errno.into()),
             }
         }
     }
+}
 
-    /// Opens what keeps a directory from being moved; `false` where nothing is closed.
-    fn opened(&self, from: &OwnedFd, name: &OsStr) -> io::Result<bool> {
-        let mode = |at: BorrowedFd<'_>, name: &OsStr| {
-            rustix::fs::statat(at, name, AtFlags::SYMLINK_NOFOLLOW)
-                .map(|stat| Mode::from_raw_mode(stat.st_mode))
-        };
-        let closed = !mode(from.as_fd(), name)?.contains(Mode::RWXU)
-            || !Mode::from_raw_mode(rustix::fs::fstat(from)?.st_mode).contains(Mode::RWXU);
-        if closed {
-            rustix::fs::fchmod(from, Mode::RWXU)?;
-            open_up(from.as_fd(), name)?;
-        }
-        Ok(closed)
+/// Opens what keeps a directory from being moved; `false` where nothing is closed.
+fn opened(from: &OwnedFd, name: &OsStr) -> io::Result<bool> {
+    let mode = |at: BorrowedFd<'_>, name: &OsStr| {
+        rustix::fs::statat(at, name, AtFlags::SYMLINK_NOFOLLOW).map(|stat| Mode::from_raw_mode(stat.st_mode))
+    };
+    let closed = !mode(from.as_fd(), name)?.contains(Mode::RWXU)
+        || !Mode::from_raw_mode(rustix::fs::fstat(from)?.st_mode).contains(Mode::RWXU);
+    if closed {
+        rustix::fs::fchmod(from, Mode::RWXU)?;
+        open_up(from.as_fd(), name)?;
     }
+    Ok(closed)
 }
 
 /// Removes an entry; `false` for a directory that is not empty.

@@ -29,7 +29,7 @@ fn ends<T: Send + 'static>(what: &str, act: impl FnOnce() -> T + Send + 'static)
 fn judge_and_remove(world: World) -> Vec<Loss> {
     let outside = world.path("outside");
     let before = everything(&outside);
-    let lost = ends("the handling of a hostile work tree", move || {
+    ends("the handling of a hostile work tree", move || {
         let lost = world.lost();
         let _ = world.try_import();
         assert!(usage(&world.checkout()).bytes < 1 << 30, "something outside was measured");
@@ -40,8 +40,7 @@ fn judge_and_remove(world: World) -> Vec<Loss> {
         assert_eq!(left, 0, "something is left beside the checkout");
         world.user(&["fsck", "--strict"]);
         lost
-    });
-    lost
+    })
 }
 
 /// Every path below a directory with its mode and content.

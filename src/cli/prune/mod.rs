@@ -22,15 +22,14 @@ pub async fn run(args: &Prune) -> Result<Code, Error> {
     let removable = outcomes.iter().filter(|outcome| outcome.fate == Fate::Remove).count();
     if args.dry_run || removable == 0 {
         show::print(&outcomes, args.format, args.dry_run);
-        return if args.dry_run { Ok(0) } else { open(&outcomes) };
+        return Ok(if args.dry_run { 0 } else { open(&outcomes) });
     }
     if !args.yes {
         ask(&outcomes, args.format)?;
     }
     let removed = remove::all(&engine, &gone, &mut outcomes, options).await;
     show::print(&outcomes, args.format, false);
-    removed?;
-    open(&outcomes)
+    removed.map(|()| open(&outcomes))
 }
 
 /// What becomes of all that a project has left.
@@ -55,7 +54,7 @@ fn ask(outcomes: &[Outcome], format: Format) -> Result<(), Error> {
 }
 
 /// How it ends: what waits for a decision is told by the exit code.
-fn open(outcomes: &[Outcome]) -> Result<Code, Error> {
+fn open(outcomes: &[Outcome]) -> Code {
     let waits = |outcome: &&Outcome| matches!(&outcome.fate, Fate::Keep(keep) if keep.open);
-    Ok(if outcomes.iter().any(|outcome| waits(&outcome)) { 3 } else { 0 })
+    if outcomes.iter().any(|outcome| waits(&outcome)) { 3 } else { 0 }
 }

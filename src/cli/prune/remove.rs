@@ -14,6 +14,7 @@ use crate::error::Error;
 use crate::fs;
 use crate::plan::prune::{Fate, Keep, Kind, Options, Thing};
 use crate::worktree;
+use std::collections::BTreeSet;
 use std::path::Path;
 
 /// Removes all that was judged so and shown. The outcomes tell what became of it, to the point where it failed.
@@ -35,19 +36,22 @@ pub async fn all(
     Ok(())
 }
 
+fn keep(shown: &mut [&mut Outcome], reason: &str, remedy: &str) {
+    for outcome in shown {
+        outcome.fate = Fate::Keep(Keep::open(reason, remedy));
+    }
+}
+
 async fn project(
     engine: &Engine,
     gone: &Gone,
     shown: &mut [&mut Outcome],
     options: Options,
 ) -> Result<(), Error> {
-    let all = |shown: &mut [&mut Outcome], reason: &str, remedy: &str| {
-        shown.iter_mut().for_each(|outcome| outcome.fate = Fate::Keep(Keep::open(reason, remedy)));
-    };
     let _alone = match Alone::now(&engine.home, &gone.name, &gone.root, "prune").await? {
         Ok(alone) => alone,
         Err(holder) => {
-            all(
+            keep(
                 shown,
                 &format!("{holder} is at work on the project"),
                 "let it come to its end, and prune again",
@@ -56,40 +60,63 @@ async fn project(
         }
     };
     let Some(now) = find::again(engine, &gone.name, &gone.root).await? else {
-        all(shown, "the project is there again", "`clauderon down` takes it away");
+        keep(shown, "the project is there again", "`clauderon down` takes it away");
         return Ok(());
     };
-    let judged = judged(&now, options);
-    forget(engine, &judged).await?;
-    for outcome in judged {
-        let Some(asked) = shown.iter_mut().find(|asked| asked.is_same(&outcome)) else { continue };
-        asked.fate = match outcome.fate {
-            Fate::Remove => match one(engine, gone, &outcome.thing).await? {
-                None => {
-                    asked.removed = true;
-                    Fate::Remove
-                }
-                Some(used) => Fate::Keep(Keep::open(used, "end what uses it, and prune again")),
-            },
-            kept @ Fate::Keep(_) => kept,
-        };
+    let (containers, rest): (Vec<Outcome>, Vec<Outcome>) =
+        judged(&now, options).into_iter().partition(|outcome| outcome.thing.kind == Kind::Container);
+    let mut used = BTreeSet::new();
+    for outcome in containers {
+        let id = outcome.thing.id.clone();
+        if !settle(engine, gone, shown, outcome).await? {
+            used.insert(id);
+        }
+    }
+    forget(engine, &rest, &used).await?;
+    for outcome in rest {
+        let id = &outcome.thing.id;
+        // Judged so already, but for what was started since.
+        if used.contains(id) || (id.is_empty() && !used.is_empty()) {
+            for asked in shown.iter_mut().filter(|asked| asked.is_same(&outcome)) {
+                asked.fate = Fate::Keep(Keep::open("its container is in use", "prune again"));
+            }
+        } else {
+            settle(engine, gone, shown, outcome).await?;
+        }
     }
     // What went away by itself is gone too.
-    shown
-        .iter_mut()
-        .filter(|outcome| outcome.fate == Fate::Remove)
-        .for_each(|outcome| outcome.removed = true);
+    for outcome in shown.iter_mut().filter(|outcome| outcome.fate == Fate::Remove) {
+        outcome.removed = true;
+    }
     Ok(())
 }
 
-/// The daemon serves a session no longer whose container or state goes.
-async fn forget(engine: &Engine, judged: &[Outcome]) -> Result<(), Error> {
-    let stays = |id: &str| {
-        let of = |outcome: &&Outcome| outcome.thing.id == id && outcome.thing.kind == Kind::Container;
-        judged.iter().filter(of).any(|outcome| outcome.fate != Fate::Remove)
+/// Does with one thing as it is judged now, where it was shown; `false` for one that stays.
+async fn settle(
+    engine: &Engine,
+    gone: &Gone,
+    shown: &mut [&mut Outcome],
+    now: Outcome,
+) -> Result<bool, Error> {
+    let Some(asked) = shown.iter_mut().find(|asked| asked.is_same(&now)) else { return Ok(false) };
+    asked.losses = now.losses;
+    asked.fate = match now.fate {
+        Fate::Remove => match one(engine, gone, &now.thing).await? {
+            None => {
+                asked.removed = true;
+                Fate::Remove
+            }
+            Some(used) => Fate::Keep(Keep::open(used, "end what uses it, and prune again")),
+        },
+        kept @ Fate::Keep(_) => kept,
     };
-    let mut ids: Vec<String> = judged.iter().map(|outcome| outcome.thing.id.clone()).collect();
-    ids.retain(|id| !id.is_empty() && !stays(id));
+    Ok(asked.removed)
+}
+
+/// The daemon serves a session no longer whose container is gone.
+async fn forget(engine: &Engine, rest: &[Outcome], used: &BTreeSet<String>) -> Result<(), Error> {
+    let mut ids: Vec<String> = rest.iter().map(|outcome| outcome.thing.id.clone()).collect();
+    ids.retain(|id| !id.is_empty() && !used.contains(id));
     ids.sort();
     ids.dedup();
     ground::forget(&engine.home, &ids).await

@@ -18,7 +18,8 @@ pub struct Outcome {
     pub fate: Fate,
     /// Whether it is removed.
     pub removed: bool,
-    losses: Vec<Loss>,
+    /// What would be lost with it.
+    pub losses: Vec<Loss>,
 }
 
 impl Outcome {
