@@ -159,10 +159,13 @@ async fn one(engine: &Engine, gone: &Gone, thing: &Thing) -> Result<Option<Strin
 async fn of_home(engine: &Engine, thing: &Thing) -> Result<(), Error> {
     let Some(record) = record::read(&engine.home, &thing.id).map_err(file_error)? else { return Ok(()) };
     let (home, kind) = (engine.home.clone(), thing.kind);
-    let act = move |record: &Record| match kind {
-        Kind::Checkout => loss::remove_checkout(record),
-        Kind::Transcripts => session::remove_transcripts(&home, &record.id),
-        _ => session::remove_state(&home, record),
+    let act = move |record: &Record| {
+        match kind {
+            Kind::Checkout => loss::remove_checkout(record)?,
+            Kind::Transcripts => session::remove_transcripts(&home, &record.id)?,
+            _ => session::remove_state(&home, record)?,
+        }
+        session::finish(&home, record)
     };
     let done = tokio::task::spawn_blocking(move || act(&record)).await;
     let done: Result<(), worktree::error::Error> =

@@ -95,7 +95,7 @@ pub fn remove_transcripts(home: &Home, id: &str) -> Result<(), crate::worktree::
     transcripts(&home.session(id)).iter().try_for_each(|path| remove_directory(path))
 }
 
-/// Removes the state of a session; its record goes with it where neither checkout nor transcripts are left.
+/// Removes the state of a session.
 pub fn remove_state(home: &Home, record: &Record) -> Result<(), crate::worktree::error::Error> {
     let session = home.session(&record.id);
     for path in rest(&session) {
@@ -105,8 +105,15 @@ pub fn remove_state(home: &Home, record: &Record) -> Result<(), crate::worktree:
             fs::remove_file(&path)?;
         }
     }
+    Ok(())
+}
+
+/// Removes the record of a session of which nothing else is left.
+pub fn finish(home: &Home, record: &Record) -> Result<(), crate::worktree::error::Error> {
+    let session = home.session(&record.id);
     let checkout = session.checkout();
-    if record.checkout.iter().chain([&checkout]).any(|path| fs::exists(path))
+    if !rest(&session).is_empty()
+        || record.checkout.iter().chain([&checkout]).any(|path| fs::exists(path))
         || !transcripts(&session).is_empty()
     {
         return Ok(());
