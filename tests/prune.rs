@@ -218,12 +218,12 @@ fn a_person_is_asked_and_an_up_at_the_same_time_is_not_disturbed() {
             world.manifest(MANIFEST);
             let up = world.run(&["up", "--wait"]);
             let states: Vec<Value> = world.ps().iter().map(|session| session["state"].clone()).collect();
-            vanish(&world);
-            docker(&["stop", "--time", "1", &world.container("a"), &world.container("b")]);
             if up.code != 0 || states != ["running", "running"] {
                 done.store(true, Ordering::Relaxed);
-                panic!("{up:?} {states:?}");
+                panic!("{up:?} {states:?} {:?}", world.run(&["logs", "--tail", "50"]));
             }
+            vanish(&world);
+            docker(&["stop", &world.container("a"), &world.container("b")]);
         }
         done.store(true, Ordering::Relaxed);
         assert!(pruning.join().unwrap() > 3, "it was never pruned meanwhile");

@@ -74,11 +74,9 @@ async fn project(
     }
     forget(engine, &rest, &used).await?;
     for outcome in rest {
-        let id = &outcome.thing.id;
-        // Judged so already, but for what was started since.
-        if used.contains(id) || (id.is_empty() && !used.is_empty()) {
+        if let Some(kept) = kept(&outcome, &used, shown) {
             for asked in shown.iter_mut().filter(|asked| asked.is_same(&outcome)) {
-                asked.fate = Fate::Keep(Keep::open("its container is in use", "prune again"));
+                asked.fate = Fate::Keep(kept.clone());
             }
         } else {
             settle(engine, gone, shown, outcome).await?;
@@ -89,6 +87,21 @@ async fn project(
         outcome.removed = true;
     }
     Ok(())
+}
+
+/// What the removal so far has a thing kept for: a container that was started since, or for what the project is remembered
+/// by, anything that is kept. By that it is found again.
+fn kept(outcome: &Outcome, used: &BTreeSet<String>, shown: &[&mut Outcome]) -> Option<Keep> {
+    let Thing { kind, id, .. } = &outcome.thing;
+    if used.contains(id) || (id.is_empty() && !used.is_empty()) {
+        return Some(Keep::open("its container is in use", "prune again"));
+    }
+    let own = id.is_empty() && *kind == Kind::State;
+    (own && shown.iter().any(|shown| shown.fate != Fate::Remove)).then(|| Keep {
+        reason: "something of the project is kept".to_owned(),
+        remedy: "prune again".to_owned(),
+        open: false,
+    })
 }
 
 /// Does with one thing as it is judged now, where it was shown; `false` for one that stays.
