@@ -201,14 +201,21 @@ async fn a_build_does_not_get_what_is_ignored() {
         args: BTreeMap::new(),
     };
     let reference = format!("clauderon-contract/{}:1", uuid::Uuid::now_v7());
-    engine.build(&build, &reference).await.unwrap();
+    let labels = clauderon::render::spec::image_labels("shop", "/projects/shop", "contract");
+    engine.build(&build, &reference, &labels).await.unwrap();
+    let built = engine.built().await.unwrap();
+    let built =
+        built.iter().find(|image| image.names == [reference.clone()]).expect("it is found by its label");
+    assert_eq!((built.label("owner"), built.label("root")), ("contract", "/projects/shop"));
+    assert!(built.bytes > 0);
     let list = ContainerSpec {
         image: reference.clone(),
         argv: ["sh", "-c", "ls -A /context; readlink /context/link"].map(String::from).into(),
         ..spec(&format!("clauderon-contract-{}", uuid::Uuid::now_v7()))
     };
     let ran = engine.run_once(&list, Duration::from_secs(20)).await;
-    docker(&["rmi", &reference]);
+    assert!(engine.remove_image(&built.id).await.unwrap(), "nothing uses it");
+    assert!(engine.remove_image(&built.id).await.unwrap(), "one that is gone is no error");
     let output = ran.unwrap().output.replace('\r', "");
     assert_eq!(output, ".dockerignore\nagent.Dockerfile\nlink\npublic.key\n/etc/hostname\n");
     assert!(!relay.said("words that stay at home"), "it went over the socket");

@@ -53,6 +53,9 @@ fn sessions_are_offered_wherever_one_is_meant() {
     assert!(offered(&world, "clauderon up ").contains(&"review".to_owned()));
     assert_eq!(offered(&world, "clauderon completions z"), ["zsh"]);
     assert_eq!(offered(&world, "clauderon rest"), ["restart"]);
+    assert_eq!(offered(&world, "clauderon pru"), ["prune"]);
+    assert_eq!(offered(&world, "clauderon prune --t"), ["--transcripts"]);
+    assert_eq!(offered(&world, "clauderon down --format j"), ["json"]);
     assert_eq!(offered(&world, "clauderon render --format d"), ["docker"]);
 }
 

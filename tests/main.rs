@@ -24,6 +24,7 @@ mod link;
 mod manifest;
 mod plan;
 mod proxy;
+mod prune;
 mod quickstart;
 mod reconcile;
 mod render;

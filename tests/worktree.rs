@@ -2,6 +2,7 @@
 
 mod attacks;
 mod good;
+mod hostile;
 mod killed;
 mod losses;
 

@@ -140,7 +140,12 @@ impl Backend for Fake {
         async { pulled }.boxed()
     }
 
-    fn build<'a>(&'a self, _: &'a Build, reference: &'a str) -> Answer<'a, ()> {
+    fn build<'a>(
+        &'a self,
+        _: &'a Build,
+        reference: &'a str,
+        _: &'a BTreeMap<String, String>,
+    ) -> Answer<'a, ()> {
         let built = self.call("build", reference, |state| {
             let facts = ImageFacts {
                 reference: reference.to_owned(),

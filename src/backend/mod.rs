@@ -33,8 +33,13 @@ pub trait Backend: Send + Sync {
     fn image<'a>(&'a self, reference: &'a str) -> Answer<'a, Option<ImageFacts>>;
     /// Pulls an image.
     fn pull<'a>(&'a self, reference: &'a str) -> Answer<'a, ()>;
-    /// Builds an image under a name.
-    fn build<'a>(&'a self, build: &'a Build, reference: &'a str) -> Answer<'a, ()>;
+    /// Builds an image under a name, with these labels.
+    fn build<'a>(
+        &'a self,
+        build: &'a Build,
+        reference: &'a str,
+        labels: &'a BTreeMap<String, String>,
+    ) -> Answer<'a, ()>;
     /// Every volume that a backend of ours made.
     fn volumes(&self) -> Answer<'_, Vec<Volume>>;
     /// Makes a volume with these labels where there is none of the name; answers the one that is there.

@@ -1,4 +1,5 @@
 //! One at a time: who changes a project's containers holds its lock; another waits for some time and says for whom.
+//! Beside the lock it is written down where the project's manifest is, for `prune`.
 
 use super::output;
 use super::remedy::file_error;
@@ -7,9 +8,10 @@ use crate::fs;
 use crate::home::Home;
 use crate::manifest::project::Project;
 use crate::render::identity::short_hash;
+use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -21,16 +23,28 @@ const SETTLING: Duration = Duration::from_secs(1);
 const INTERVAL: Duration = Duration::from_millis(50);
 /// The longest text that says who holds a lock.
 const LONGEST: u64 = 200;
+/// The longest text that says where a manifest is.
+const LONGEST_PLACE: u64 = 1 << 16;
 
 /// The lock of a project, held until it is let go of or its process ends, however it ends.
 pub struct Alone(Mutex<Option<File>>);
 
+/// A project as its lock knows it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Known {
+    /// Its name.
+    pub name: String,
+    /// Its root.
+    pub root: PathBuf,
+    /// Its manifest.
+    pub file: PathBuf,
+}
+
 impl Alone {
     /// Waits for the lock of a project, for a command of this name.
     pub async fn wait(home: &Home, project: &Project, verb: &str) -> Result<Self, Error> {
-        let path = place(home, project);
-        fs::create_private_dir(path.parent().unwrap_or(&path)).map_err(file_error)?;
-        let mut file = fs::append(&path).map_err(file_error)?;
+        let path = lock(home, &project.name, &project.root.display().to_string());
+        let file = open(&path)?;
         let deadline = Instant::now() + PATIENCE;
         let mut said = false;
         while file.try_lock().is_err() {
@@ -45,10 +59,27 @@ impl Alone {
             }
             tokio::time::sleep(INTERVAL).await;
         }
-        if file.metadata().is_ok_and(|found| found.len() > 0) {
-            // Whoever had it did not come to its end: the engine may be at what it was asked for last.
-            tokio::time::sleep(SETTLING).await;
+        settle(&file).await;
+        let known =
+            Known { name: project.name.clone(), root: project.root.clone(), file: project.file.clone() };
+        let text = serde_json::to_vec(&known).unwrap_or_default();
+        fs::replace(&path.with_extension("json"), &text, 0o600).map_err(file_error)?;
+        Self::held(file, verb)
+    }
+
+    /// The lock of a project whose manifest need not be there, or who holds it; nobody is waited for.
+    pub async fn now(home: &Home, name: &str, root: &str, verb: &str) -> Result<Result<Self, String>, Error> {
+        let path = lock(home, name, root);
+        let file = open(&path)?;
+        if file.try_lock().is_err() {
+            let holder = fs::read_small(&path, LONGEST).filter(|holder| !holder.is_empty());
+            return Ok(Err(holder.unwrap_or_else(|| "another command".to_owned())));
         }
+        settle(&file).await;
+        Self::held(file, verb).map(Ok)
+    }
+
+    fn held(mut file: File, verb: &str) -> Result<Self, Error> {
         let text = format!("`clauderon {verb}` (process {})", std::process::id());
         let written = file.set_len(0).and_then(|()| file.write_all(text.as_bytes()));
         written.map_err(|error| Error::failed("could not say who is at work").because(error))?;
@@ -70,9 +101,40 @@ impl Drop for Alone {
     }
 }
 
-fn place(home: &Home, project: &Project) -> PathBuf {
-    let key = format!("{}\0{}", project.root.display(), project.name);
-    home.path().join("projects").join(format!("{}.lock", short_hash(&key)))
+/// The projects that ever held their locks, sorted. A file that cannot be read is one of another release.
+pub fn known(home: &Home) -> Result<Vec<Known>, Error> {
+    let names = fs::list(&locks(home)).map_err(file_error)?;
+    let files = names.iter().filter(|name| Path::new(name).extension().is_some_and(|end| end == "json"));
+    let read = |name: &String| fs::read_small(&locks(home).join(name), LONGEST_PLACE);
+    let mut known: Vec<Known> =
+        files.filter_map(read).filter_map(|text| serde_json::from_str(&text).ok()).collect();
+    known.sort();
+    Ok(known)
+}
+
+/// The file that says where a project's manifest is.
+pub fn place(home: &Home, name: &str, root: &str) -> PathBuf {
+    lock(home, name, root).with_extension("json")
+}
+
+fn locks(home: &Home) -> PathBuf {
+    home.path().join("projects")
+}
+
+fn lock(home: &Home, name: &str, root: &str) -> PathBuf {
+    locks(home).join(format!("{}.lock", short_hash(&format!("{root}\0{name}"))))
+}
+
+fn open(path: &Path) -> Result<File, Error> {
+    fs::create_private_dir(path.parent().unwrap_or(path)).map_err(file_error)?;
+    fs::append(path).map_err(file_error)
+}
+
+/// Whoever had the lock may not have come to its end: the engine may be at what it was asked for last.
+async fn settle(file: &File) {
+    if file.metadata().is_ok_and(|found| found.len() > 0) {
+        tokio::time::sleep(SETTLING).await;
+    }
 }
 
 fn over(project: &Project, holder: &str) -> Error {

@@ -61,6 +61,13 @@ pub enum Command {
     Restart(Sessions),
     /// Bring the agents' commits into the repository now
     Pull(Sessions),
+    /// Find what projects that are gone have left, and remove what is safe
+    ///
+    /// A project is gone once its directory or its manifest is. Found is what clauderon made for it: containers, checkouts,
+    /// volumes, images, state, transcripts. Kept and listed, with the reason and a remedy, is what runs or holds work that is
+    /// nowhere else (exit code 3: it waits for your decision), and volumes and transcripts unless they are asked for. Nothing
+    /// is found by its name, and nothing of another user, another `CLAUDERON_HOME` or a project that is there is touched.
+    Prune(Prune),
     /// Write a commented manifest for this repository
     ///
     /// Language, image and agent are those that the repository's files tell: `Cargo.toml` and its like, a devcontainer
@@ -149,6 +156,11 @@ pub struct Up {
 #[derive(Args, Debug)]
 pub struct Down {
     /// Remove the checkouts too; refused where something is nowhere else
+    ///
+    /// Of every checkout it is judged first what would be lost with it: changes that are not committed, files that git
+    /// does not know, ignored files that are not clauderon's, commits and stashes that your repository does not have,
+    /// repositories inside it. Where there is any of it in any of them, none is removed, all of it is listed (the first
+    /// 20 of each), and the exit code is 3. Transcripts lie elsewhere and stay; see docs/cleanup.md.
     #[arg(long)]
     pub checkouts: bool,
     /// Remove the project's volumes too; with sessions named, theirs alone
@@ -162,9 +174,35 @@ pub struct Down {
     /// Remove what would be lost
     #[arg(long)]
     pub force: bool,
+    /// How to print what was removed
+    #[arg(long, default_value = "text")]
+    pub format: Format,
     /// These alone
     #[arg(value_name = "SESSION", add = sessions())]
     pub sessions: Vec<String>,
+}
+
+/// `prune`.
+#[derive(Args, Debug)]
+pub struct Prune {
+    /// Remove without a question
+    #[arg(short, long)]
+    pub yes: bool,
+    /// Show what would be removed, and remove nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Remove volumes too, with what was put into them
+    #[arg(long)]
+    pub volumes: bool,
+    /// Remove what the agents wrote down of their conversations too
+    #[arg(long)]
+    pub transcripts: bool,
+    /// Remove what runs too, and checkouts with all that is nowhere else
+    #[arg(long)]
+    pub force: bool,
+    /// How to print
+    #[arg(long, default_value = "text")]
+    pub format: Format,
 }
 
 /// `plan`.

@@ -1,7 +1,6 @@
 //! Trust: what a manifest takes from this machine beyond its own project is agreed to by a person, once, and again
 //! when it grows.
 
-use super::output;
 use super::terminal;
 use crate::error::{Error, Kind};
 use crate::fs;
@@ -14,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 /// Asks where something new is taken; `yes` agrees beforehand. Without a terminal and without a yes it is refused.
 pub fn ask(home: &Home, project: &Project, sessions: &[&Session], yes: bool) -> Result<(), Error> {
-    let path = approvals(home, project);
+    let path = place(home, &project.root);
     let agreed: BTreeSet<String> =
         fs::read_to_string(&path).ok().and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
     let variable = |(name, taker): &(String, String)| {
@@ -31,7 +30,8 @@ pub fn ask(home: &Home, project: &Project, sessions: &[&Session], yes: bool) -> 
         return Ok(());
     }
     let list: String = new.iter().map(|line| format!("\n  {line}")).collect();
-    let agreed_now = yes || (terminal::is_interactive() && agrees(&list));
+    let question = format!("The manifest takes from this machine:{list}\nAgree?");
+    let agreed_now = yes || (terminal::is_interactive() && agrees(&question));
     if !agreed_now {
         return Err(Error::new(Kind::Refused, format!("the manifest takes from this machine:{list}"))
             .hint("`clauderon up --yes` agrees to it; it is asked again only when the manifest takes more"));
@@ -43,17 +43,17 @@ pub fn ask(home: &Home, project: &Project, sessions: &[&Session], yes: bool) -> 
     kept.map_err(|error| Error::failed("could not record the approval").because(error))
 }
 
-/// One file a project root.
-fn approvals(home: &Home, project: &Project) -> PathBuf {
-    let name = format!("{}.json", short_hash(&project.root.to_string_lossy()));
+/// Where it is kept what was agreed to: one file a project root.
+pub fn place(home: &Home, root: &Path) -> PathBuf {
+    let name = format!("{}.json", short_hash(&root.to_string_lossy()));
     home.path().join("approvals").join(name)
 }
 
-fn agrees(list: &str) -> bool {
-    output::say(&format!("The manifest takes from this machine:{list}"));
+/// Asks on the terminal.
+pub fn agrees(question: &str) -> bool {
     let mut stderr = std::io::stderr();
     // A prompt that cannot be shown is answered by nobody, which is a no.
-    let _ = write!(stderr, "Agree? [y/N] ").and_then(|()| stderr.flush());
+    let _ = write!(stderr, "{question} [y/N] ").and_then(|()| stderr.flush());
     let mut answer = String::new();
     let read = std::io::stdin().lock().read_line(&mut answer);
     read.is_ok() && matches!(answer.trim(), "y" | "Y" | "yes")

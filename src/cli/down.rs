@@ -1,19 +1,22 @@
 //! `down`: takes containers away; checkouts and volumes only when asked, and never what would be lost.
 
 use super::alone::Alone;
-use super::args::Down;
+use super::args::{Down, Format};
+use super::checkouts::{self, Checkout};
 use super::context::{self, Engine};
 use super::ground::{self, Local};
 use super::remedy::engine_error;
-use super::{Code, host, loss, output, progress, up};
+use super::{Code, host, output, progress, up};
 use crate::apply::{Context, apply};
 use crate::backend::Backend;
 use crate::daemon::record::Record;
-use crate::error::{Error, Kind};
+use crate::error::Error;
 use crate::manifest::project::Project;
+use crate::plan::action::{Plan, Step};
 use crate::plan::up::down;
 use crate::plan::volumes::removable;
-use crate::worktree;
+use serde::Serialize;
+use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -45,16 +48,52 @@ pub async fn run(file: &[PathBuf], args: &Down) -> Result<Code, Error> {
     let ids: BTreeSet<&String> = plan.sessions.iter().map(|session| &session.id).chain(recorded).collect();
     let ids: Vec<String> = ids.into_iter().cloned().collect();
     ground::forget(&engine.home, &ids).await?;
-    if args.checkouts {
-        remove_checkouts(&engine, &records, args.force).await?;
-    }
-    if args.volumes {
-        remove_volumes(&engine, &project, args).await?;
-    }
+    let mut told = Told::of(&plan);
+    let rest = rest(&engine, &project, args, &records, &mut told).await;
     if plan.is_empty() {
         output::say(&format!("{}: nothing is up", project.name));
     }
-    Ok(0)
+    if args.format == Format::Json {
+        output::data(&format!("{:#}\n", serde_json::json!(told)));
+    }
+    rest.map(|()| 0)
+}
+
+/// What is done beside the containers, and only when it was asked for.
+async fn rest(
+    engine: &Engine,
+    project: &Project,
+    args: &Down,
+    records: &[Record],
+    told: &mut Told,
+) -> Result<(), Error> {
+    if args.checkouts {
+        told.checkouts = checkouts::judge(records).await?;
+        checkouts::remove(records, &mut told.checkouts, args.force).await?;
+    }
+    if args.volumes {
+        told.volumes = remove_volumes(engine, project, args).await?;
+    }
+    Ok(())
+}
+
+/// What was done, as data.
+#[derive(Serialize)]
+struct Told {
+    containers: Vec<String>,
+    checkouts: Vec<Checkout>,
+    volumes: Vec<Value>,
+}
+
+impl Told {
+    fn of(plan: &Plan) -> Self {
+        let steps = plan.sessions.iter().flat_map(|session| &session.steps);
+        let removed = steps.filter_map(|step| match step {
+            Step::Remove(name) => Some(name.clone()),
+            _ => None,
+        });
+        Self { containers: removed.collect(), checkouts: Vec::new(), volumes: Vec::new() }
+    }
 }
 
 /// The records of the project's sessions, of those that left the manifest too.
@@ -89,43 +128,10 @@ impl Engine {
     }
 }
 
-async fn remove_checkouts(engine: &Engine, records: &[Record], force: bool) -> Result<(), Error> {
-    let mut losses = Vec::new();
-    for record in records {
-        let found = blocking(record, loss::losses).await?;
-        losses.extend(found.into_iter().map(|loss| format!("\n  {}: {loss}", record.session)));
-    }
-    if !losses.is_empty() && !force {
-        return Err(Error::new(
-            Kind::Refused,
-            format!("the checkouts hold what is nowhere else:{}", losses.concat()),
-        )
-        .hint("commit it in the checkout and run `clauderon pull`, or agree to lose it with `--force`"));
-    }
-    for record in records {
-        blocking(record, loss::remove_checkout).await?;
-        output::say(&format!(" Checkout of {} removed", record.session));
-    }
-    let _ = engine;
-    Ok(())
-}
-
-async fn blocking<T: Send + 'static>(
-    record: &Record,
-    act: fn(&Record) -> Result<T, worktree::error::Error>,
-) -> Result<T, Error> {
-    let record = record.clone();
-    let session = record.session.clone();
-    let done = tokio::task::spawn_blocking(move || act(&record)).await;
-    let done = done.map_err(|error| Error::failed("a task ended early").because(error))?;
-    done.map_err(|error| {
-        Error::failed(format!("session `{session}`: the checkout could not be looked at")).because(error)
-    })
-}
-
 /// The volumes that belong to the project alone, each one named; one that something else uses stays.
-async fn remove_volumes(engine: &Engine, project: &Project, args: &Down) -> Result<(), Error> {
+async fn remove_volumes(engine: &Engine, project: &Project, args: &Down) -> Result<Vec<Value>, Error> {
     let volumes = engine.docker.volumes().await.map_err(engine_error)?;
+    let mut told = Vec::new();
     for volume in removable(&volumes, project, &engine.owner, &args.sessions) {
         let name = &volume.name;
         let users = engine.docker.remove_volume(name).await.map_err(engine_error)?;
@@ -134,6 +140,7 @@ async fn remove_volumes(engine: &Engine, project: &Project, args: &Down) -> Resu
         } else {
             output::say(&format!(" Volume {name} kept: still in use by {}", users.join(", ")));
         }
+        told.push(json!({ "name": name, "removed": users.is_empty(), "used_by": users }));
     }
-    Ok(())
+    Ok(told)
 }

@@ -10,7 +10,7 @@ use crate::manifest::project::{Image, Project, Session};
 use crate::plan::images::way;
 use crate::render::facts::{ImageFacts, Probe};
 use crate::render::identity::short_hash;
-use crate::render::spec::ContainerSpec;
+use crate::render::spec::{ContainerSpec, image_labels};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -43,7 +43,9 @@ pub async fn resolve(
     project: &Project,
     sessions: &[&Session],
     fetch: Option<&Report<'_>>,
+    owner: &str,
 ) -> Result<BTreeMap<String, ImageFacts>, Error> {
+    let labels = image_labels(&project.name, &project.root.display().to_string(), owner);
     let mut images = BTreeMap::new();
     for session in sessions {
         let reference = reference(project, session);
@@ -52,7 +54,7 @@ pub async fn resolve(
         }
         let mut found = backend.image(&reference).await.map_err(engine_error)?;
         if let Some(report) = fetch
-            && get(backend, session, &reference, found.is_some(), report).await?
+            && get(backend, session, (&reference, found.is_some()), &labels, report).await?
         {
             found = backend.image(&reference).await.map_err(engine_error)?;
         }
@@ -69,8 +71,8 @@ pub async fn resolve(
 async fn get(
     backend: &dyn Backend,
     session: &Session,
-    reference: &str,
-    present: bool,
+    (reference, present): (&str, bool),
+    labels: &BTreeMap<String, String>,
     report: &Report<'_>,
 ) -> Result<bool, Error> {
     let news = |what| Progress { session: reference.to_owned(), what, end: None };
@@ -80,7 +82,7 @@ async fn get(
     match &session.image {
         Image::Build(build) => {
             report(news("Building"));
-            backend.build(build, reference).await.map_err(engine_error)?;
+            backend.build(build, reference, labels).await.map_err(engine_error)?;
         }
         Image::Reference(_) => {
             report(news("Pulling"));

@@ -6,6 +6,7 @@ pub mod args;
 mod attach;
 mod audit;
 mod authorities;
+mod checkouts;
 pub mod complete;
 mod config;
 mod consent;
@@ -30,6 +31,7 @@ mod output;
 mod pending;
 mod plan;
 mod progress;
+mod prune;
 mod ps;
 mod pull;
 mod reload;
@@ -37,6 +39,7 @@ mod remedy;
 mod remembered;
 mod render;
 mod report;
+mod shown;
 mod sources;
 mod status;
 mod stop;
@@ -70,6 +73,7 @@ async fn dispatch(arguments: Arguments) -> Result<Code, crate::error::Error> {
         Command::Up(args) => up::run(file, &args).await,
         Command::Plan(args) => plan::run(file, &args).await,
         Command::Down(args) => down::run(file, &args).await,
+        Command::Prune(args) => prune::run(&args).await,
         Command::Ps(args) => ps::run(file, &args).await,
         Command::Logs(args) => logs::run(file, &args).await,
         Command::Attach(args) => attach::run(file, &args).await,

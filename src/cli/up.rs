@@ -147,7 +147,7 @@ pub async fn planned(project: &Project, asked: &Asked<'_>) -> Result<Planned, Er
 
 async fn look(project: &Project, engine: &Engine, asked: &Asked<'_>) -> Result<Looked, Error> {
     let sessions = context::chosen(project, asked.names)?;
-    let images = images::resolve(&engine.docker, project, &sessions, asked.fetch).await?;
+    let images = images::resolve(&engine.docker, project, &sessions, asked.fetch, &engine.owner).await?;
     let found = lend::found(&engine.home, project, &sessions);
     let host = HostFacts { found: found.clone(), ..host::identity(&engine.home) };
     let desired: Vec<Desired> = sessions

@@ -52,7 +52,7 @@ pub fn leave_alone(home: &Home, root: &Path) -> Result<(), Error> {
 }
 
 /// One file a project root.
-fn place(home: &Home, root: &Path) -> PathBuf {
+pub fn place(home: &Home, root: &Path) -> PathBuf {
     home.watches().join(format!("{}.json", short_hash(&root.to_string_lossy())))
 }
 

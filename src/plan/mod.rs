@@ -6,5 +6,6 @@ pub mod changes;
 pub mod display;
 pub mod images;
 pub mod observed;
+pub mod prune;
 pub mod up;
 pub mod volumes;

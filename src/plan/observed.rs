@@ -67,6 +67,26 @@ pub struct Volume {
     pub labels: BTreeMap<String, String>,
 }
 
+/// One image that clauderon built.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Image {
+    /// The backend's id.
+    pub id: String,
+    /// Its names; none for one in whose place another was built.
+    pub names: Vec<String>,
+    /// All labels.
+    pub labels: BTreeMap<String, String>,
+    /// What it takes, with what it shares with others.
+    pub bytes: u64,
+}
+
+impl Image {
+    /// The value of one of our labels, empty where there is none.
+    pub fn label(&self, name: &str) -> &str {
+        self.labels.get(&format!("clauderon.{name}")).map_or("", String::as_str)
+    }
+}
+
 impl Volume {
     /// The value of one of our labels, empty where there is none.
     pub fn label(&self, name: &str) -> &str {

@@ -62,6 +62,12 @@ pub fn helper_labels(project: &str, root: &str, owner: &str) -> BTreeMap<String,
     told.map(|(name, value)| (format!("clauderon.{name}"), value.to_owned())).into()
 }
 
+/// The labels of an image that is built for a project, so that one that nothing uses any more is found.
+pub fn image_labels(project: &str, root: &str, owner: &str) -> BTreeMap<String, String> {
+    let told = [("build", "true"), ("project", project), ("root", root), ("owner", owner)];
+    told.map(|(name, value)| (format!("clauderon.{name}"), value.to_owned())).into()
+}
+
 /// When the engine starts a container again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum RestartPolicy {

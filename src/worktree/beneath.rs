@@ -32,6 +32,8 @@ pub struct Entry {
     pub kind: FileType,
     /// The size of a regular file.
     pub size: u64,
+    /// What it takes on the disk.
+    pub disk: u64,
 }
 
 impl Beneath {
@@ -122,7 +124,8 @@ impl Beneath {
             match rustix::fs::statat(&fd, &name, AtFlags::SYMLINK_NOFOLLOW) {
                 Ok(stat) => {
                     let size = u64::try_from(stat.st_size).unwrap_or(0);
-                    entries.push(Entry { name, kind: FileType::from_raw_mode(stat.st_mode), size });
+                    let disk = u64::try_from(stat.st_blocks).unwrap_or(0).saturating_mul(512);
+                    entries.push(Entry { name, kind: FileType::from_raw_mode(stat.st_mode), size, disk });
                 }
                 // Gone since it was listed.
                 Err(Errno::NOENT) => {}

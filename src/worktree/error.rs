@@ -154,6 +154,14 @@ impl Error {
         }
     }
 
+    /// The error and what it came from, in one line.
+    pub fn words(&self) -> String {
+        match std::error::Error::source(self) {
+            Some(source) => format!("{self}: {source}"),
+            None => self.to_string(),
+        }
+    }
+
     /// Names the verb and the path of a failed call.
     pub(crate) fn io(verb: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();

@@ -1,16 +1,17 @@
 //! What would be lost with a checkout: all that is in it and nowhere else. For when no agent runs in it any more.
 
 use std::collections::HashSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use git2::{ErrorCode, Oid, Repository};
+use serde::Serialize;
 
 use super::beneath::Beneath;
 use super::error::Error;
 use super::quarantine::Quarantine;
 use super::record::Record;
 use super::refs::{Head, Refs};
-use super::status;
+use super::status::{self, text};
 use super::transfer::{Refusal, Transfer};
 use super::{parent, verify};
 
@@ -18,7 +19,8 @@ const MAX_COMMITS: usize = 1000;
 const MAX_STASH_LOG: u64 = 16 << 20;
 
 /// Something that is in the checkout alone.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Loss {
     /// A tracked file that differs from the last commit.
     Uncommitted {
@@ -56,6 +58,16 @@ pub enum Loss {
         /// Its path in the checkout.
         path: String,
     },
+    /// A file or directory of a workspace that no repository is behind.
+    Alone {
+        /// Its path in the workspace.
+        path: String,
+    },
+    /// The repository that the checkout was made from is gone: all that is in the checkout may be nowhere else.
+    Orphaned {
+        /// Where it was.
+        repository: PathBuf,
+    },
     /// The checkout is not as it was made, so that what it holds cannot be told for sure.
     Tampered {
         /// What was found.
@@ -75,7 +87,7 @@ pub fn would_be_lost(checkout: &Path, user_repository: &Path, session: &str) -> 
     };
     let mut losses: Vec<Loss> = verify::verify(&root, &record).into_iter().map(tampered).collect();
     let tree = status::walk(&root, &record.excludes);
-    let nested = tree.nested.iter().map(|path| path.to_string_lossy().into_owned());
+    let nested = tree.nested.iter().map(|path| text(path));
     losses.extend(nested.map(|path| Loss::NestedRepository { path }));
     losses.extend(tree.odd.iter().cloned().map(tampered));
     match Refs::read(&root) {
@@ -87,6 +99,16 @@ pub fn would_be_lost(checkout: &Path, user_repository: &Path, session: &str) -> 
     }
     losses.sort();
     losses.dedup();
+    Ok(losses)
+}
+
+/// Lists what would be lost with a workspace that no repository is behind: all but what these exclude lines name.
+pub fn alone(workspace: &Path, excludes: &[String]) -> Result<Vec<Loss>, Error> {
+    if std::fs::symlink_metadata(workspace).is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound) {
+        return Ok(Vec::new());
+    }
+    let mut losses = status::alone(&Beneath::open(workspace)?, excludes)?;
+    losses.sort();
     Ok(losses)
 }
 
@@ -107,9 +129,15 @@ impl Look<'_> {
         refs: &Refs,
         tree: &status::Tree,
     ) -> Result<Vec<Loss>, Error> {
-        let user = parent::open(user_repository)?;
-        let mut quarantine = Quarantine::new(self.root, self.checkout)?;
         let mut losses = self.stashes(refs)?;
+        let user = match parent::open_one(user_repository, Some(&self.record.parent)) {
+            Err(Error::NotARepository { .. }) => {
+                losses.push(Loss::Orphaned { repository: self.record.parent.clone() });
+                return Ok(losses);
+            }
+            other => other?,
+        };
+        let mut quarantine = Quarantine::new(self.root, self.checkout)?;
         let unreadable = gather(&user, &mut quarantine, refs)?;
         let head = refs.head_target().filter(|id| !unreadable.contains(id));
         if refs.head == Head::Broken {
@@ -126,7 +154,7 @@ impl Look<'_> {
         losses.extend(commits(&user, &private, refs, &unreadable)?);
         if tree.odd.is_empty() {
             let status = status::status(self.root, &private, &self.record.excludes, tree);
-            losses.extend(status.unwrap_or_else(|error| vec![tampered(error.to_string())]));
+            losses.extend(status.unwrap_or_else(|error| vec![tampered(error.words())]));
         }
         Ok(losses)
     }

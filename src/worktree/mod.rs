@@ -8,7 +8,7 @@ pub mod checkout;
 mod config;
 mod copy;
 pub mod create;
-
+mod delete;
 pub mod error;
 mod files;
 pub mod foresee;
@@ -24,6 +24,7 @@ mod quarantine;
 mod record;
 mod refs;
 pub mod remove;
+pub mod size;
 mod status;
 mod transfer;
 mod verify;

@@ -20,6 +20,16 @@ pub fn open(path: &Path) -> Result<Repository, Error> {
     })
 }
 
+/// Opens the repository that a path is in or, where there is none any more, the one that a record of a checkout names:
+/// a linked worktree that a project lay in may be gone, and the repository still there.
+pub fn open_one(path: &Path, recorded: Option<&Path>) -> Result<Repository, Error> {
+    let there = path.symlink_metadata().is_ok();
+    match (if there { open(path) } else { Err(Error::NotARepository { path: path.to_owned() }) }, recorded) {
+        (Err(Error::NotARepository { .. }), Some(common)) if common.is_dir() => open(common),
+        (other, _) => other,
+    }
+}
+
 /// The canonical git directory that all worktrees of the repository share.
 pub fn common_directory(repository: &Repository) -> Result<PathBuf, Error> {
     let path = repository.commondir();

@@ -108,7 +108,7 @@ pub fn sweep(directory: &Path) {
     for entry in entries.flatten() {
         if entry.file_name().as_bytes().starts_with(prefix.as_bytes()) {
             // Left over again when it fails: it is in nobody's way.
-            let _ = super::remove::delete(&entry.path());
+            let _ = super::delete::delete(&entry.path());
         }
     }
 }

@@ -1,28 +1,35 @@
 //! Removes a checkout, and of its refs in the user's repository those that keep nothing.
 
-use std::io;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use git2::Repository;
 
+use super::delete::delete;
 use super::error::Error;
 use super::parent;
 use super::publish::through_lock;
-use super::record::{beside, scratch_prefix, sweep};
+use super::record::{Record, beside, scratch_prefix, sweep};
 
 /// Removes a checkout, following no link. What it holds is gone: ask `lost::would_be_lost` first.
 /// A checkout that is not there is no error.
 pub fn remove(checkout: &Path, user_repository: &Path, session: &str) -> Result<(), Error> {
     let namespace = parent::namespace(session)?;
+    // A record that cannot be read tells of no other place.
+    let recorded = Record::read(checkout).ok().flatten().map(|record| record.parent);
     take_away(checkout)?;
-    match parent::open(user_repository) {
+    match parent::open_one(user_repository, recorded.as_deref()) {
         Ok(repository) => {
             remove_refs(&repository, &namespace).map_err(Error::git(format!("clean up `{namespace}`")))
         }
         Err(Error::NotARepository { .. }) => Ok(()),
         Err(error) => Err(error),
     }
+}
+
+/// Removes a directory of a session's, of whatever hostile shape, following no link. It goes as a whole or, where that
+/// is interrupted, lies beside its place until the next removal.
+pub fn remove_directory(directory: &Path) -> Result<(), Error> {
+    take_away(directory)
 }
 
 /// Moves the directory out of its place first, so that a kill half-way leaves no half checkout there.
@@ -38,29 +45,6 @@ fn take_away(checkout: &Path) -> Result<(), Error> {
     crate::fs::remove_file(&beside(checkout, ".json"))?;
     crate::fs::remove_file(&beside(checkout, ".lock"))?;
     Ok(())
-}
-
-/// Deletes a tree that nobody writes in any more; directories that their owner closed are opened.
-pub(super) fn delete(path: &Path) -> io::Result<()> {
-    match std::fs::remove_dir_all(path) {
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-            open_up(path);
-            std::fs::remove_dir_all(path)
-        }
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
-}
-
-fn open_up(root: &Path) {
-    let mut pending = vec![root.to_owned()];
-    while let Some(directory) = pending.pop() {
-        // What cannot be opened stays, and the removal after this says so.
-        let _ = std::fs::set_permissions(&directory, std::fs::Permissions::from_mode(0o700));
-        let entries = std::fs::read_dir(&directory).into_iter().flatten().flatten();
-        let directories = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
-        pending.extend(directories.map(|entry| entry.path()));
-    }
 }
 
 fn remove_refs(repository: &Repository, namespace: &str) -> Result<(), git2::Error> {

@@ -2,6 +2,8 @@
 //! from the agent's but its index and objects: no config, no hook, no filter, no file monitor of the agent's runs.
 
 use std::collections::HashSet;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use git2::{Index, Oid, Repository, Status, StatusOptions};
@@ -69,7 +71,7 @@ impl Tree {
             FileType::Directory => return (!excluded(&path, excludes)).then_some(path),
             FileType::RegularFile if entry.size <= MAX_FILE_BYTES => {}
             FileType::RegularFile => self.oversized.push(path),
-            _ if special => self.odd.push(format!("`{}` is not a regular file", path.display())),
+            _ if special => self.odd.push(format!("`{}` is not a regular file", text(&path))),
             _ => {}
         }
         None
@@ -95,16 +97,18 @@ pub fn status(
     let statuses = repository.statuses(Some(&mut options)).map_err(Error::git("compare the files"))?;
     let mut losses = Vec::new();
     for entry in statuses.iter() {
-        let path = String::from_utf8_lossy(entry.path_bytes()).into_owned();
-        let bare = PathBuf::from(path.trim_end_matches('/'));
+        let path = Path::new(OsStr::from_bytes(entry.path_bytes()));
+        let directory = entry.path_bytes().ends_with(b"/");
+        // A path's components know no slash at its end.
+        let bare: PathBuf = path.components().collect();
         let absent = entry.status() == Status::WT_DELETED && sparse.contains(entry.path_bytes());
         if absent || tree.nested.contains(&bare) || excluded(&bare, excludes) {
             continue;
         }
-        if entry.status().is_ignored() && path.ends_with('/') {
+        if entry.status().is_ignored() && directory {
             losses.extend(ignored_directory(root, &bare, excludes)?);
         } else {
-            losses.push(loss(entry.status(), path));
+            losses.push(loss(entry.status(), text(path)));
         }
     }
     Ok(losses)
@@ -181,9 +185,12 @@ fn uncover(mut index: Index, tree: &Tree) -> Result<HashSet<Vec<u8>>, git2::Erro
     Ok(sparse)
 }
 
-/// Whether a path is, or is below, what one of our own exclude lines names.
+/// Whether a path is, or is below, what one of our own exclude lines names. A star stands at a line's end alone.
 fn excluded(path: &Path, excludes: &[String]) -> bool {
-    excludes.iter().any(|line| path.starts_with(line.trim_matches('/')))
+    excludes.iter().any(|line| match line.trim_matches('/').strip_suffix('*') {
+        Some(start) => path.as_os_str().as_bytes().starts_with(start.as_bytes()),
+        None => path.starts_with(line.trim_matches('/')),
+    })
 }
 
 /// Whether an exclude line names something below the path.
@@ -194,7 +201,7 @@ fn leads_to_excluded(path: &Path, excludes: &[String]) -> bool {
 /// An ignored directory, or what of it is not ours where something in it is; nothing where it holds no file.
 fn ignored_directory(root: &Beneath, directory: &Path, excludes: &[String]) -> Result<Vec<Loss>, Error> {
     if !leads_to_excluded(directory, excludes) {
-        let path = format!("{}/", directory.display());
+        let path = format!("{}/", text(directory));
         return Ok(if holds_file(root, directory)? { vec![Loss::Ignored { path }] } else { vec![] });
     }
     let mut losses = Vec::new();
@@ -203,10 +210,38 @@ fn ignored_directory(root: &Beneath, directory: &Path, excludes: &[String]) -> R
         match entry.kind {
             _ if excluded(&path, excludes) => {}
             FileType::Directory => losses.extend(ignored_directory(root, &path, excludes)?),
-            _ => losses.push(Loss::Ignored { path: path.to_string_lossy().into_owned() }),
+            _ => losses.push(Loss::Ignored { path: text(&path) }),
         }
     }
     Ok(losses)
+}
+
+/// What a workspace without a repository holds that is not ours, by the names at its top.
+pub fn alone(root: &Beneath, excludes: &[String]) -> Result<Vec<Loss>, Error> {
+    let mut losses = Vec::new();
+    for entry in root.list(Path::new("."), MAX_ENTRIES)?.unwrap_or_default() {
+        let path = PathBuf::from(entry.name);
+        let found = match entry.kind {
+            _ if excluded(&path, excludes) => vec![],
+            FileType::Directory => ignored_directory(root, &path, excludes)?,
+            _ => vec![Loss::Ignored { path: text(&path) }],
+        };
+        losses.extend(found.into_iter().map(|loss| match loss {
+            Loss::Ignored { path } => Loss::Alone { path },
+            other => other,
+        }));
+    }
+    Ok(losses)
+}
+
+/// A path as text that tells it from every other: bytes that are no UTF-8 are written as `\xff`.
+pub fn text(path: &Path) -> String {
+    let chunks = path.as_os_str().as_bytes().utf8_chunks();
+    let chunk = |chunk: std::str::Utf8Chunk<'_>| {
+        let invalid: String = chunk.invalid().iter().map(|byte| format!("\\x{byte:02x}")).collect();
+        format!("{}{invalid}", chunk.valid())
+    };
+    chunks.map(chunk).collect()
 }
 
 fn holds_file(root: &Beneath, directory: &Path) -> Result<bool, Error> {
@@ -227,11 +262,20 @@ mod tests {
     use super::*;
 
     #[test]
+    fn names_that_are_no_utf_8_are_told_apart() {
+        let path = |bytes: &'static [u8]| text(Path::new(OsStr::from_bytes(bytes)));
+        assert_eq!(path(b"a\xff\xfe/b"), "a\\xff\\xfe/b");
+        assert_ne!(path(b"a\xff"), path(b"a\xfe"));
+        assert_eq!(path("ü/🦀".as_bytes()), "ü/🦀");
+    }
+
+    #[test]
     fn an_exclude_hides_what_it_names_and_no_neighbour() {
-        let lines = ["/.claude/projects/".to_owned(), "/.claude.json".to_owned()];
+        let lines = ["/.claude/projects/", "/.claude.json", "/.claude.json.*"].map(String::from);
         assert!(excluded(Path::new(".claude/projects/a"), &lines));
         assert!(excluded(Path::new(".claude.json"), &lines));
-        for other in [".claude", ".claude/projectsx", "a/.claude.json", ".claude.json.bak"] {
+        assert!(excluded(Path::new(".claude.json.bak"), &lines));
+        for other in [".claude", ".claude/projectsx", "a/.claude.json", ".claude.jsonx"] {
             assert!(!excluded(Path::new(other), &lines), "{other}");
         }
         assert!(leads_to_excluded(Path::new(".claude"), &lines));

@@ -65,8 +65,13 @@ impl Backend for Mortal<'_> {
         async { self.then(async { self.fake.pull(reference).await }).await }.boxed()
     }
 
-    fn build<'a>(&'a self, build: &'a Build, reference: &'a str) -> Answer<'a, ()> {
-        async { self.then(async { self.fake.build(build, reference).await }).await }.boxed()
+    fn build<'a>(
+        &'a self,
+        build: &'a Build,
+        reference: &'a str,
+        labels: &'a BTreeMap<String, String>,
+    ) -> Answer<'a, ()> {
+        async { self.then(async { self.fake.build(build, reference, labels).await }).await }.boxed()
     }
 
     fn volumes(&self) -> Answer<'_, Vec<Volume>> {

@@ -8,15 +8,20 @@ use crate::fs;
 use crate::manifest::project::Build;
 use bollard::query_parameters::BuildImageOptionsBuilder;
 use futures_util::StreamExt;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
 /// Why a context cannot be sent, in words.
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-/// Builds the context under a name.
-pub async fn build(docker: &Docker, build: &Build, reference: &str) -> Result<(), Error> {
+/// Builds the context under a name, with labels.
+pub async fn build(
+    docker: &Docker,
+    build: &Build,
+    reference: &str,
+    labels: &BTreeMap<String, String>,
+) -> Result<(), Error> {
     let failed = |message: String| Error::Build { reference: reference.to_owned(), message };
     let (context, dockerfile) = (build.context.clone(), build.dockerfile.clone());
     let archive = tokio::task::spawn_blocking(move || archive(&context, &dockerfile))
@@ -24,10 +29,12 @@ pub async fn build(docker: &Docker, build: &Build, reference: &str) -> Result<()
         .map_err(|error| failed(error.to_string()))?
         .map_err(|error| failed(format!("context `{}`: {}", build.context.display(), words(&*error))))?;
     let arguments: HashMap<String, String> = build.args.clone().into_iter().collect();
+    let labels: HashMap<String, String> = labels.clone().into_iter().collect();
     let options = BuildImageOptionsBuilder::default()
         .dockerfile(&build.dockerfile)
         .t(reference)
         .buildargs(&arguments)
+        .labels(&labels)
         .target(build.target.as_deref().unwrap_or_default())
         .rm(true)
         .forcerm(true)

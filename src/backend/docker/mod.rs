@@ -3,6 +3,7 @@
 mod build;
 mod convert;
 mod ignore;
+pub mod leftover;
 pub mod line;
 pub mod stream;
 mod version;
@@ -209,8 +210,13 @@ impl Backend for Docker {
         .boxed()
     }
 
-    fn build<'a>(&'a self, build: &'a Build, reference: &'a str) -> Answer<'a, ()> {
-        build::build(self, build, reference).boxed()
+    fn build<'a>(
+        &'a self,
+        build: &'a Build,
+        reference: &'a str,
+        labels: &'a BTreeMap<String, String>,
+    ) -> Answer<'a, ()> {
+        build::build(self, build, reference, labels).boxed()
     }
 
     fn volumes(&self) -> Answer<'_, Vec<Volume>> {
