@@ -21,9 +21,7 @@ fn line(loss: &Loss) -> String {
 
 /// What the removal of a session's checkout would lose, one line each.
 pub fn losses(record: &Record) -> Result<Vec<String>, worktree::error::Error> {
-    let Some(checkout) = record.checkout.as_deref().filter(|checkout| fs::exists(checkout)) else {
-        return Ok(Vec::new());
-    };
+    let Some(checkout) = record.checkout.as_deref() else { return Ok(Vec::new()) };
     match record.parent.as_deref() {
         Some(parent) => {
             let losses = worktree::lost::would_be_lost(checkout, parent, &record.id)?;

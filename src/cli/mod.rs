@@ -6,6 +6,7 @@ pub mod args;
 mod attach;
 mod audit;
 mod authorities;
+mod checkouts;
 pub mod complete;
 mod config;
 mod consent;

@@ -37,7 +37,16 @@ pub fn check_out(directory: &Path, lender: Option<&Path>) -> Result<(), Error> {
     if std::thread::available_parallelism().is_ok_and(|cores| cores.get() > 2) {
         command.args(["-c", "checkout.workers=0"]);
     }
-    command.args(["-c", "core.fsmonitor=false", "read-tree", "-u", "--reset", "HEAD"]);
+    command.args([
+        "-c",
+        "core.fsmonitor=false",
+        "-c",
+        "submodule.recurse=false",
+        "read-tree",
+        "-u",
+        "--reset",
+        "HEAD",
+    ]);
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).env("GIT_TERMINAL_PROMPT", "0");
     for name in ELSEWHERE {
         command.env_remove(name);

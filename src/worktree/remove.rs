@@ -6,18 +6,26 @@ use std::path::Path;
 
 use git2::Repository;
 
+use super::checkout::Kind;
 use super::error::Error;
-use super::parent;
+use super::import::REPLACED;
 use super::publish::through_lock;
-use super::record::{beside, scratch_prefix, sweep};
+use super::record::{Record, beside, scratch_prefix, sweep};
+use super::{linked, parent};
 
 /// Removes a checkout, following no link. What it holds is gone: ask `lost::would_be_lost` first.
 /// A checkout that is not there is no error.
 pub fn remove(checkout: &Path, user_repository: &Path, session: &str) -> Result<(), Error> {
     let namespace = parent::namespace(session)?;
+    // One that cannot be read is of a clone, or of nobody.
+    let record = Record::read(checkout).ok().flatten();
+    if let Some(record) = record.filter(|record| record.kind != Kind::Clone) {
+        linked::remove::before(&record)?;
+    }
     take_away(checkout)?;
     match parent::open(user_repository) {
         Ok(repository) => {
+            linked::remove::unregister(&repository, checkout, session)?;
             remove_refs(&repository, &namespace).map_err(Error::git(format!("clean up `{namespace}`")))
         }
         Err(Error::NotARepository { .. }) => Ok(()),
@@ -73,6 +81,7 @@ fn remove_refs(repository: &Repository, namespace: &str) -> Result<(), git2::Err
             match name.strip_prefix(namespace).and_then(|rest| rest.strip_prefix("published/")) {
                 // Says that the branch is an agent's work, so that a later session can go on with it.
                 Some(branch) => repository.refname_to_id(&format!("refs/heads/{branch}")).is_ok(),
+                None if name.starts_with(&format!("{namespace}{REPLACED}")) => false,
                 None => name != format!("{namespace}base") && !reachable(repository, id)?,
             };
         if !keeps_something {
