@@ -10,7 +10,7 @@ use crate::apply::{Context, apply};
 use crate::backend::Backend;
 use crate::daemon::record::Record;
 use crate::error::{Error, Kind};
-use crate::manifest::project::Project;
+use crate::manifest::project::{Checkout, Project};
 use crate::plan::up::down;
 use crate::plan::volumes::removable;
 use crate::worktree;
@@ -104,7 +104,10 @@ async fn remove_checkouts(engine: &Engine, records: &[Record], force: bool) -> R
     }
     for record in records {
         blocking(record, loss::remove_checkout).await?;
-        output::say(&format!(" Checkout of {} removed", record.session));
+        output::say(&match record.kind {
+            Checkout::Shared => format!(" Checkout of {} ended: your working tree stays", record.session),
+            _ => format!(" Checkout of {} removed", record.session),
+        });
     }
     let _ = engine;
     Ok(())

@@ -18,6 +18,7 @@ mod events;
 mod exec;
 mod follow;
 mod ground;
+mod handed;
 mod host;
 mod idle;
 mod images;

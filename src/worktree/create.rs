@@ -43,8 +43,8 @@ pub fn create(spec: &CheckoutSpec) -> Result<Checkout, Error> {
     }
     let repository = parent::open(&spec.parent)?;
     let common = parent::common_directory(&repository)?;
-    let beside = spec.directory.parent().unwrap_or(Path::new("."));
-    crate::fs::create_private_dir(beside)?;
+    let around = spec.directory.parent().unwrap_or(Path::new("."));
+    crate::fs::create_private_dir(around)?;
     let _lock = lock(&spec.directory)?;
     sweep(&spec.directory);
     if let Some(found) = adopt(spec, &common)? {
@@ -55,7 +55,7 @@ pub fn create(spec: &CheckoutSpec) -> Result<Checkout, Error> {
     let start = start(spec, &repository, &namespace)?;
     record.base = start.map(|id| id.to_string());
     record.borrowed = parent::object_directories(&common)?;
-    record.config = config::text(&repository)?;
+    record.config = config::text(&repository, &beside(&spec.directory, ".lock"))?;
     record.excludes.clone_from(&spec.excludes);
     pin(&repository, &namespace, start)?;
     match spec.kind {
@@ -160,7 +160,8 @@ fn build(spec: &CheckoutSpec, repository: &Repository, record: &Record) -> Resul
     let tree = scratch.path().join("tree");
     git_directory(&tree, record)?;
     if record.base.is_some() {
-        files::check_out(&tree, record.borrowed.first().map(PathBuf::as_path))?;
+        let objects = record.borrowed.first().map(PathBuf::as_path);
+        files::check_out(&tree, &files::Lender { objects, settings: config::promisors(repository)? })?;
     }
     bring(spec, repository, &tree)?;
     record.write(&spec.directory)?;

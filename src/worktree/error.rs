@@ -183,9 +183,9 @@ impl Error {
             Self::Foreign { .. } => Some("move the directory away and run the command again"),
             Self::Busy { .. } => Some("wait for the other command to end and run this one again"),
             Self::Copy { .. } => Some("create the file, or take it out of `repository.copy`"),
-            Self::CheckOut { .. } => {
-                Some("`git worktree add` in the repository shows whether its filters work")
-            }
+            Self::CheckOut { .. } => Some(
+                "`git worktree add` in the repository shows whether its filters work, and whether a partial clone reaches its remote",
+            ),
             Self::NeedsGit => Some("install git"),
             Self::Planted { .. } => Some("look at what the agent put there, and remove it"),
             Self::SessionName { .. } | Self::TooLarge { .. } | Self::Io { .. } | Self::Git { .. } => None,

@@ -167,8 +167,8 @@ fn a_filter_that_fails_is_told_with_what_it_said() {
 #[test]
 fn a_clone_of_a_sparse_repository_is_whole() {
     let world = World::new();
-    world.user(&["sparse-checkout", "set", "src"]);
-    std::fs::remove_file(world.parent().join("a.txt")).expect_err("it is not there");
+    world.user(&["sparse-checkout", "set", "--no-cone", "src/"]);
+    assert!(!world.parent().join("a.txt").exists(), "it is left out there");
     world.create();
     assert_eq!(std::fs::read_to_string(world.checkout().join("src/b.txt")).expect("there"), "two\n");
     assert_eq!(std::fs::read_to_string(world.checkout().join("a.txt")).expect("there"), "one more\n");
@@ -196,19 +196,35 @@ fn what_is_below_a_shallow_history_is_missed_by_nobody() {
 }
 
 #[test]
-fn a_partial_clone_is_refused_with_a_remedy() {
+fn what_a_partial_clone_left_away_is_fetched_for_the_files_and_told_where_it_cannot_be() {
     let world = World::new();
     world.user(&["config", "uploadpack.allowFilter", "true"]);
     let source = format!("file://{}", world.parent().display());
-    git(&world.path(""), &["clone", "-q", "--filter=blob:none", &source, "partial"]);
-    for kind in [Kind::Clone, Kind::Worktree, Kind::Shared] {
-        let spec = CheckoutSpec { kind, parent: world.path("partial"), ..world.spec() };
-        let refused = create(&spec).expect_err("objects are missing");
-        assert!(matches!(refused, Error::Unsupported { .. }), "{refused}");
-        assert!(
-            refused.to_string().contains("partial") && refused.hint().expect("one").contains("--no-filter")
-        );
-        assert!(!world.checkout().exists());
+    let (partial, first) = (world.path("partial"), world.user(&["rev-parse", "main~1"]));
+    git(&world.path(""), &["clone", "-q", "--filter=blob:none", "--no-checkout", &source, "partial"]);
+    let missing =
+        || git(&partial, &["rev-list", "--objects", "--missing=print", "--all"]).matches('?').count();
+    assert_eq!(missing(), 4, "every file");
+    let spec = CheckoutSpec { parent: partial.clone(), base: Some(first), ..world.spec() };
+    create(&spec).expect("made");
+    assert_eq!(world.agent(&["status", "--porcelain"]), "");
+    assert_eq!(std::fs::read_to_string(world.checkout().join("a.txt")).expect("there"), "one\n");
+    assert_eq!(missing(), 1, "the newer a.txt is nobody's yet");
+    world.work("c.txt", "three\n");
+    let (session, branch) = (SESSION.to_owned(), BRANCH.to_owned());
+    let import_spec = ImportSpec { checkout: world.checkout(), parent: partial.clone(), session, branch };
+    let imported = import(&import_spec).expect("imported");
+    assert_eq!((imported.moved.len(), imported.conflicts.len()), (1, 0), "{imported:?}");
+    // As when the network is away.
+    std::fs::rename(world.parent(), world.path("away")).expect("moved");
+    for (kind, session) in [(Kind::Clone, "0194-bb"), (Kind::Worktree, "0194-cc")] {
+        let (directory, branch) = (world.path(session), format!("agents/{session}"));
+        let base = Some("origin/main".to_owned());
+        let spec =
+            CheckoutSpec { kind, directory, session: session.to_owned(), branch, base, ..spec.clone() };
+        let refused = create(&spec).expect_err("a file is missing");
+        assert!(matches!(refused, Error::CheckOut { .. }) && refused.hint().is_some(), "{refused}");
+        assert!(!spec.directory.exists());
     }
 }
 

@@ -203,7 +203,7 @@ fn a_worktree_whose_files_are_gone_comes_back_where_it_was() {
     std::fs::remove_dir_all(world.registration()).expect("removed");
     let refused = create(&world.of_kind(Kind::Worktree)).expect_err("its registration is gone");
     assert!(refused.to_string().contains("its registration"), "{refused}");
-    assert!(matches!(&world.lost()[..], [Loss::Tampered { .. }, ..]));
+    assert!(world.lost().iter().any(|loss| matches!(loss, Loss::Tampered { .. })));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Makes a checkout that is part of the user's repository. The registration is built beside its place and moved there
 //! whole; one that is there already was left by a run that was killed, or outlived its files: its `HEAD` is kept.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use git2::{Oid, Repository};
 
@@ -29,7 +29,9 @@ pub fn worktree(spec: &CheckoutSpec, repository: &Repository, record: &Record) -
     write(&tree.join(".git"), &pointer(&own))?;
     register(spec, record, &head)?;
     if commit(repository, &head)?.is_some() {
-        files::check_out(&tree, record.borrowed.first().map(std::path::PathBuf::as_path))?;
+        // The config is the repository's own.
+        let objects = record.borrowed.first().map(PathBuf::as_path);
+        files::check_out(&tree, &files::Lender { objects, settings: Vec::new() })?;
     }
     bring(spec, repository, &tree)?;
     record.write(&spec.directory)?;
