@@ -241,8 +241,8 @@ fn what_a_hostile_agent_plants_through_a_worktree_makes_the_host_run_and_follow_
     // The user's own git, in the user's own working tree.
     world.git(&["commit", "--quiet", "--allow-empty", "--message", "the user's own"]);
     world.git(&["status"]);
-    world.git(&["branch", "--list"]);
     world.run(&["down", "--checkouts", "--force"]).ok();
+    world.git(&["branch", "--list"]);
     world.git(&["gc", "--quiet", "--prune=now"]);
     assert!(!canary.exists(), "something of the agent's ran on the host");
     assert_eq!(std::fs::read_dir(&outside).unwrap().count(), 0, "a link was followed");
