@@ -16,6 +16,7 @@ mod editor;
 mod errors;
 mod examples;
 mod forward;
+mod handed;
 mod hostile;
 mod init;
 mod levels;

@@ -2,7 +2,7 @@
 //! real by bash with a stand-in for the agent.
 
 use crate::support::project::{host, project, session};
-use clauderon::manifest::project::{AgentKind, Egress, Mode, Session};
+use clauderon::manifest::project::{AgentKind, Checkout, Egress, Mode, Session};
 use clauderon::render::desired::{container, desired};
 use clauderon::render::facts::{CheckoutFacts, GitIdentity, SessionFacts};
 use clauderon::render::spec::{ContainerSpec, MountSource};
@@ -17,6 +17,8 @@ fn facts() -> SessionFacts {
         image: Default::default(),
         probe: Default::default(),
         checkout: CheckoutFacts {
+            kind: Checkout::Clone,
+            shown: Vec::new(),
             fresh: false,
             directory: "/checkout".into(),
             borrowed: vec!["/projects/shop/.git/objects".into()],

@@ -1,16 +1,18 @@
 //! Checkouts on real repositories: what works, what is lost, and what a hostile agent does not reach.
 
 mod attacks;
+mod clones;
 mod good;
 mod hostile;
 mod killed;
+mod linked;
 mod losses;
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use clauderon::worktree::checkout::Checkout;
+use clauderon::worktree::checkout::{Checkout, Kind};
 use clauderon::worktree::create::{CheckoutSpec, create};
 use clauderon::worktree::error::Error;
 use clauderon::worktree::import::{ImportSpec, Imported, import};
@@ -86,6 +88,7 @@ impl World {
 
     fn spec(&self) -> CheckoutSpec {
         CheckoutSpec {
+            kind: Kind::Clone,
             parent: self.parent(),
             directory: self.checkout(),
             session: SESSION.to_owned(),

@@ -3,7 +3,7 @@
 use super::{loss, output, shown};
 use crate::daemon::record::Record;
 use crate::error::{Error, Kind};
-use crate::fs;
+use crate::manifest::project;
 use crate::worktree;
 use crate::worktree::lost::Loss;
 use serde::ser::{Serialize, SerializeStruct, Serializer};
@@ -23,7 +23,7 @@ pub struct Checkout {
 pub async fn judge(records: &[Record]) -> Result<Vec<Checkout>, Error> {
     let mut checkouts = Vec::new();
     for record in records {
-        if let Some(path) = record.checkout.as_deref().filter(|path| fs::exists(path)) {
+        if let Some(path) = loss::place(record) {
             let (losses, failure) = match blocking(record, loss::losses).await? {
                 Ok(losses) => (losses, None),
                 Err(error) => (Vec::new(), Some(error)),
@@ -45,7 +45,12 @@ pub async fn remove(records: &[Record], checkouts: &mut [Checkout], force: bool)
         let done = blocking(record, loss::remove_checkout).await?;
         done.map_err(|error| failed(&record.session, "removed", &error))?;
         checkout.removed = true;
-        output::say(&format!(" Checkout of {} removed", record.session));
+        output::say(&match record.kind {
+            project::Checkout::Shared => {
+                format!(" Checkout of {} ended: your working tree stays", record.session)
+            }
+            _ => format!(" Checkout of {} removed", record.session),
+        });
     }
     Ok(())
 }

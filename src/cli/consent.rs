@@ -88,6 +88,7 @@ fn taken(project: &Project, session: &Session) -> Vec<String> {
             real.display()
         ));
     }
+    taken.extend(super::handed::taken(project, session));
     if let Some(repository) = &session.repository {
         let path = real(&repository.path);
         let top = top(&path);

@@ -3,7 +3,7 @@
 use super::alone::Alone;
 use super::authorities::{authorities, rules, tunnelled};
 use super::remedy::{checkout_error, daemon_error, file_error};
-use super::{idle, images, kept, output, remembered, sources};
+use super::{idle, images, kept, kinds, output, remembered, sources};
 use crate::apply::ground::Ground;
 use crate::backend::docker::Docker;
 use crate::credential::lending::lendings;
@@ -14,7 +14,7 @@ use crate::error::Error;
 use crate::fs;
 use crate::home::Home;
 use crate::hooks::token;
-use crate::manifest::project::{AgentKind, Project, Session};
+use crate::manifest::project::{AgentKind, Checkout, Project, Session};
 use crate::plan::action::SessionPlan;
 use crate::proxy::ca;
 use crate::proxy::program::LINK;
@@ -159,7 +159,8 @@ impl Local<'_> {
             container: desired.container.clone(),
             parent: repository.map(|repository| repository.path.clone()),
             branch: repository.map(|repository| repository.branch.clone()),
-            checkout: Some(checkout.directory.clone()),
+            checkout: Some(self.host.home.session(&desired.id).checkout()),
+            kind: checkout.kind,
             excludes: mounts::excludes(&desired.session),
             rules: rules(&desired.session),
             authorities: authorities(&desired.session)?,
@@ -176,8 +177,8 @@ impl Local<'_> {
         if record::read(home, &desired.id).map_err(file_error)?.is_some() {
             return Ok(());
         }
-        let directory = home.session(&desired.id).checkout();
-        let to_be = self.record(desired, &CheckoutFacts { directory, ..CheckoutFacts::default() }, 0)?;
+        let kind = desired.session.repository.as_ref().map_or_else(Checkout::default, |it| it.checkout);
+        let to_be = self.record(desired, &CheckoutFacts { kind, ..CheckoutFacts::default() }, 0)?;
         // Of what it will be begun with, nothing holds yet.
         let record = Record { fields: BTreeMap::new(), active: false, ..to_be };
         record::write(home, &record).map_err(file_error)
@@ -246,40 +247,37 @@ fn make_checkout(home: &Home, desired: &Desired) -> Result<CheckoutFacts, Error>
     fs::create_private_dir(session_home.path()).map_err(file_error)?;
     let directory: PathBuf = session_home.checkout();
     let session = &desired.session;
-    let fresh = !fs::exists(&directory);
-    let facts = match &session.repository {
-        None => {
-            fs::create_private_dir(&directory).map_err(file_error)?;
-            CheckoutFacts { fresh, directory, ..CheckoutFacts::default() }
-        }
-        Some(repository) => {
-            let spec = worktree::create::CheckoutSpec {
-                parent: repository.path.clone(),
-                directory,
-                session: desired.id.clone(),
-                base: repository.base.clone(),
-                branch: repository.branch.clone(),
-                copy: repository.copy.clone(),
-                excludes: mounts::excludes(session),
-            };
-            let made = worktree::create::create(&spec).map_err(|error| checkout_error(&error))?;
-            CheckoutFacts {
-                fresh,
-                directory: made.directory,
-                borrowed: made.borrowed,
-                pinned: made.pinned,
-                read_only: made.read_only,
-            }
-        }
-    };
     let points = mounts::mount_points(session);
     let points: Vec<&str> = points.iter().map(String::as_str).collect();
     let file: &[&str] = match session.agent.kind {
         AgentKind::Claude => &[".claude.json"],
         AgentKind::Codex => &[],
     };
-    worktree::prepare::prepare(&facts.directory, &points, file).map_err(|error| checkout_error(&error))?;
-    Ok(facts)
+    match &session.repository {
+        None => {
+            let fresh = !fs::exists(&directory);
+            fs::create_private_dir(&directory).map_err(file_error)?;
+            worktree::prepare::prepare(&directory, &points, file).map_err(|error| checkout_error(&error))?;
+            Ok(CheckoutFacts { fresh, directory, ..CheckoutFacts::default() })
+        }
+        Some(repository) => {
+            let spec = worktree::create::CheckoutSpec {
+                kind: kinds::kind(repository.checkout),
+                parent: repository.path.clone(),
+                directory: directory.clone(),
+                session: desired.id.clone(),
+                base: repository.base.clone(),
+                branch: repository.branch.clone(),
+                copy: repository.copy.clone(),
+                excludes: mounts::excludes(session),
+            };
+            let fresh = !worktree::checkout::Checkout::is_at(&directory);
+            let made = worktree::create::create(&spec).map_err(|error| checkout_error(&error))?;
+            let prepared = worktree::prepare::within(&directory, &made, &points, file);
+            prepared.map_err(|error| checkout_error(&error))?;
+            Ok(kinds::facts(fresh, made))
+        }
+    }
 }
 
 impl Ground for Local<'_> {

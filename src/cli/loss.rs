@@ -2,16 +2,23 @@
 
 use crate::daemon::record::Record;
 use crate::home::Home;
+use crate::manifest::project;
 use crate::worktree::error::Error;
 use crate::worktree::lost::{self, Loss};
 use crate::{fs, worktree};
 use std::path::Path;
 
+/// Where a session's checkout is, or what is remembered of one that is part of the user's repository.
+pub fn place(record: &Record) -> Option<&Path> {
+    let linked = |checkout: &Path| {
+        record.kind != project::Checkout::Clone && fs::exists(&checkout.with_extension("json"))
+    };
+    record.checkout.as_deref().filter(|checkout| fs::exists(checkout) || linked(checkout))
+}
+
 /// What the removal of a session's checkout would lose.
 pub fn losses(record: &Record) -> Result<Vec<Loss>, Error> {
-    let Some(checkout) = record.checkout.as_deref().filter(|checkout| fs::exists(checkout)) else {
-        return Ok(Vec::new());
-    };
+    let Some(checkout) = place(record) else { return Ok(Vec::new()) };
     match record.parent.as_deref() {
         Some(parent) => lost::would_be_lost(checkout, parent, &record.id),
         None => lost::alone(checkout, &record.excludes),
@@ -31,18 +38,21 @@ pub fn remove_checkout(record: &Record) -> Result<(), Error> {
 /// our own home, made as this release makes them. What another kind of checkout holds is the user's.
 pub fn foreign(home: &Home, record: &Record) -> Option<String> {
     let place = home.session(&record.id).checkout();
-    let checkout = record.checkout.as_deref().filter(|checkout| fs::exists(checkout))?;
+    let checkout = self::place(record)?;
     if checkout != place {
         return Some("it is no directory of clauderon's own".to_owned());
     }
-    if !std::fs::symlink_metadata(&place).is_ok_and(|found| found.is_dir()) {
+    if fs::exists(&place) && !std::fs::symlink_metadata(&place).is_ok_and(|found| found.is_dir()) {
         return Some("it is no directory".to_owned());
     }
     let records = [home.session(&record.id).record(), place.with_extension("json")];
     records.iter().find_map(|path| other_kind(path))
 }
 
-/// The kind of checkout that a record tells of, where it is not the one that is removed whole.
+/// The kinds that this release knows how to remove; of a shared one the user's working tree stays.
+const KNOWN: [&str; 3] = ["clone", "worktree", "shared"];
+
+/// The kind of checkout that a record tells of, where it is none of them.
 fn other_kind(record: &Path) -> Option<String> {
     if !fs::exists(record) {
         return None;
@@ -51,7 +61,8 @@ fn other_kind(record: &Path) -> Option<String> {
     let told: Option<serde_json::Value> = told.and_then(|text| serde_json::from_str(&text).ok());
     let Some(told) = told else { return Some("what is remembered of it cannot be read".to_owned()) };
     let kinds = ["kind", "checkout_kind", "layout"].iter().filter_map(|name| told.get(name));
-    let mut others = kinds.filter(|kind| !kind.is_null() && *kind != "clone");
+    let known = |kind: &&serde_json::Value| kind.as_str().is_some_and(|kind| KNOWN.contains(&kind));
+    let mut others = kinds.filter(|kind| !kind.is_null() && !known(kind));
     others.next().map(|kind| format!("it is a checkout of the kind {kind}"))
 }
 
@@ -69,9 +80,10 @@ mod tests {
             other_kind(&path)
         };
         assert_eq!(of("{}"), None);
-        assert_eq!(of(r#"{"kind": "clone"}"#), None);
-        for other in [r#"{"kind": "shared"}"#, r#"{"layout": "worktree"}"#, r#"{"kind": {"x": 1}}"#, "{", ""]
-        {
+        for known in KNOWN {
+            assert_eq!(of(&format!(r#"{{"kind": "{known}"}}"#)), None);
+        }
+        for other in [r#"{"kind": "copy"}"#, r#"{"layout": "cow"}"#, r#"{"kind": {"x": 1}}"#, "{", ""] {
             assert!(of(other).is_some(), "{other}");
         }
     }

@@ -3,7 +3,7 @@
 
 use super::args::{Render, RenderFormat};
 use super::remedy::{checkout_error, file_error};
-use super::{Code, context, ground, host, images, lend, output, remembered};
+use super::{Code, context, ground, host, images, kinds, lend, output, remembered};
 use crate::backend::docker::line::line;
 use crate::daemon::record;
 use crate::error::Error;
@@ -136,15 +136,9 @@ impl<'a> Known<'a> {
         let Some((repository, (borrowed, _))) = borrowed else {
             return Ok(CheckoutFacts { directory, ..CheckoutFacts::default() });
         };
-        let found = foresee(&directory, borrowed, id, &repository.branch);
-        let found = found.map_err(|error| checkout_error(&error))?;
-        Ok(CheckoutFacts {
-            fresh: false,
-            directory: found.directory,
-            borrowed: found.borrowed,
-            pinned: found.pinned,
-            read_only: found.read_only,
-        })
+        let kind = kinds::kind(repository.checkout);
+        let found = foresee(&directory, borrowed, id, (kind, &repository.branch));
+        Ok(kinds::facts(false, found.map_err(|error| checkout_error(&error))?))
     }
 }
 

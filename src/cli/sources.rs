@@ -1,6 +1,7 @@
 //! Host directories that a manifest mounts: where they really lead, and which are never mounted. The engine looks a source
 //! up by its name at every start, as root; who can change what a name leads to would choose what is mounted.
 
+use super::handed;
 use crate::error::{Error, Kind};
 use crate::home::Home;
 use crate::manifest::project::{Project, Session, Volume, VolumeSource};
@@ -20,25 +21,27 @@ pub fn resolve(project: &mut Project) {
 pub fn refuse(project: &Project, home: &Home, engine: &str) -> Result<(), Error> {
     let engine = real(Path::new(engine.trim_start_matches("unix://")));
     let home = real(home.path());
-    let writable: Vec<(&str, &Path)> =
-        binds(project).filter(|it| !it.1.read_only).map(|(session, _, path)| (session, path)).collect();
+    let shared = shared(project);
+    let trees = shared.iter().map(|(session, tree)| (*session, tree.as_path()));
+    let writable: Vec<(&str, &Path)> = binds(project)
+        .filter(|it| !it.1.read_only)
+        .map(|(session, _, path)| (session, path))
+        .chain(trees.clone())
+        .collect();
+    for (session, tree) in trees {
+        if let Some((what, hint)) = never(tree, &engine, &home) {
+            let said = format!("session `{session}`: the working tree `{}` {what}", tree.display());
+            return Err(Error::new(Kind::Refused, said).hint(hint));
+        }
+    }
     let keys = precious(project);
     for (session, volume, path) in binds(project) {
         let refused = |what: String, hint: &str| {
             let said = format!("session `{session}`: the volume `{}` {what}", path.display());
             Err(Error::new(Kind::Refused, said).hint(hint))
         };
-        if engine.starts_with(path) {
-            return refused(
-                "holds the engine's socket, which is never mounted".to_owned(),
-                "whoever holds the socket is root on this machine",
-            );
-        }
-        if home.starts_with(path) || path.starts_with(&home) {
-            return refused(
-                "holds clauderon's own state, which is never mounted".to_owned(),
-                "checkouts, keys and logs of all sessions are there",
-            );
+        if let Some((what, hint)) = never(path, &engine, &home) {
+            return refused(what.to_owned(), hint);
         }
         if let Some((other, above)) =
             writable.iter().find(|(_, above)| path != *above && path.starts_with(above))
@@ -64,6 +67,24 @@ pub fn refuse(project: &Project, home: &Home, engine: &str) -> Result<(), Error>
         }
     }
     Ok(())
+}
+
+/// What is never mounted: what a directory holds of it, and why not.
+fn never(path: &Path, engine: &Path, home: &Path) -> Option<(&'static str, &'static str)> {
+    if engine.starts_with(path) {
+        let hint = "whoever holds the socket is root on this machine";
+        return Some(("holds the engine's socket, which is never mounted", hint));
+    }
+    (home.starts_with(path) || path.starts_with(home)).then_some((
+        "holds clauderon's own state, which is never mounted",
+        "checkouts, keys and logs of all sessions are there",
+    ))
+}
+
+/// The working trees of the user's that agents write, each with its session.
+fn shared(project: &Project) -> Vec<(&str, PathBuf)> {
+    let tree = |session: &Session| handed::working_tree(session.repository.as_ref()?);
+    project.sessions.iter().filter_map(|session| Some((session.name.as_str(), tree(session)?))).collect()
 }
 
 /// Before a container is started as it is: whether its sources still lead where they led when it was made.
@@ -103,9 +124,7 @@ fn precious(project: &Project) -> Vec<PathBuf> {
         .flat_map(|repository| [real(repository.path()), real(repository.commondir())])
         .collect();
     keys.push(real(&project.file));
-    let beside =
-        ["clauderon.yaml", "clauderon.yml", "clauderon.override.yaml", "clauderon.override.yml", ".env"];
-    keys.extend(beside.map(|name| project.root.join(name)).into_iter().filter(|file| file.exists()));
+    keys.extend(handed::manifests(project));
     keys.sort();
     keys.dedup();
     keys

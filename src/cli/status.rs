@@ -90,7 +90,7 @@ impl Status {
             "container": self.container.as_ref().map(|container| &container.name),
             "image": self.container.as_ref().map(|container| &container.image),
             "branch": record.and_then(|record| record.branch.clone()),
-            "checkout": record.and_then(|record| record.checkout.as_ref()).map(|path| path.display().to_string()),
+            "checkout": record.and_then(Record::workspace).map(|path| path.display().to_string()),
             "conversation": conversation_id(&self.id, self.conversation()),
             "ports": [],
             "usage": Value::Null,

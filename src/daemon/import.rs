@@ -3,6 +3,7 @@
 
 use super::record::Record;
 use super::state::{Served, State};
+use crate::manifest::project::Checkout;
 use crate::worktree::import::{ImportSpec, Imported, import};
 use serde_json::json;
 use std::sync::Arc;
@@ -58,7 +59,7 @@ impl Turns {
 
 /// Imports now and answers what came, in words.
 pub async fn now(state: &Arc<State>, record: &Arc<Record>) -> Result<Vec<String>, String> {
-    let Some(spec) = spec(record) else { return Ok(Vec::new()) };
+    let Some(spec) = spec(record) else { return Ok(without(record)) };
     let deadline = Instant::now() + PATIENCE;
     let late = |_| Err(format!("the import takes longer than {} s", PATIENCE.as_secs()));
     let alone = state.importing(&record.id).lock_owned();
@@ -99,8 +100,19 @@ async fn run(
     done.await.unwrap_or_else(|error| Err(error.to_string()))
 }
 
-/// The import of a session that has a repository.
+/// What there is to say of a session whose commits are not imported.
+fn without(record: &Record) -> Vec<String> {
+    let branch = record.branch.iter().filter(|_| record.kind != Checkout::Clone);
+    branch
+        .map(|it| format!("nothing to import: its agent commits to `{it}` in your repository itself"))
+        .collect()
+}
+
+/// The import of a session that has a repository of its own.
 fn spec(record: &Record) -> Option<ImportSpec> {
+    if record.kind != Checkout::Clone {
+        return None;
+    }
     Some(ImportSpec {
         checkout: record.checkout.clone()?,
         parent: record.parent.clone()?,

@@ -4,7 +4,7 @@
 use crate::credential::lending::Lending;
 use crate::fs;
 use crate::home::Home;
-use crate::manifest::project::Host;
+use crate::manifest::project::{Checkout, Host};
 use crate::proxy::policy::{self, Policy};
 use crate::proxy::rules::Rules;
 use crate::render::fields::Fields;
@@ -29,8 +29,11 @@ pub struct Record {
     pub parent: Option<PathBuf>,
     /// The session's branch.
     pub branch: Option<String>,
-    /// The directory mounted at `/workspace`.
+    /// The session's own directory for `/workspace`.
     pub checkout: Option<PathBuf>,
+    /// How the checkout was made. Of a `shared` one, `checkout` names a place beside its record where nothing is.
+    #[serde(default)]
+    pub kind: Checkout,
     /// Patterns of what clauderon and the agent write for themselves into the checkout.
     #[serde(default)]
     pub excludes: Vec<String>,
@@ -54,6 +57,12 @@ pub struct Record {
 }
 
 impl Record {
+    /// What is mounted at `/workspace`.
+    pub fn workspace(&self) -> Option<&Path> {
+        let shared = self.parent.as_deref().filter(|_| self.kind == Checkout::Shared);
+        shared.or(self.checkout.as_deref())
+    }
+
     /// What the proxy is to know of destinations.
     pub fn policy(&self) -> Policy {
         let host = |(name, host): (&String, &Host)| {

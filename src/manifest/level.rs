@@ -6,7 +6,8 @@ use std::path::PathBuf;
 
 use super::credentials::Credential;
 use super::project::{
-    Access, AgentKind, CacheScope, Egress, HostAccess, Image, Mode, Permissions, PullPolicy, Restart, Volume,
+    Access, AgentKind, CacheScope, Checkout, Egress, HostAccess, Image, Mode, Permissions, PullPolicy,
+    Restart, Volume,
 };
 
 /// What one level says; nothing where it is silent.
@@ -78,6 +79,8 @@ pub struct Repository {
     pub base: Option<String>,
     /// The branch, or with `/` at the end its directory.
     pub branch: Option<String>,
+    /// How the checkout is made.
+    pub checkout: Option<Checkout>,
     /// Ignored files to bring along.
     pub copy: Option<Vec<PathBuf>>,
 }
@@ -182,6 +185,7 @@ impl Repository {
             path: self.path.or_else(|| lower.path.clone()),
             base: self.base.or_else(|| lower.base.clone()),
             branch: self.branch.or_else(|| lower.branch.clone()),
+            checkout: self.checkout.or(lower.checkout),
             copy: self.copy.or_else(|| lower.copy.clone()),
         }
     }

@@ -102,7 +102,8 @@ fn repository(name: &str, written: level::Repository, root: &Path) -> Option<Rep
         branch.push_str(name);
     }
     let path: PathBuf = written.path.unwrap_or_else(|| root.to_owned());
-    Some(Repository { path, base: written.base, branch, copy: written.copy.unwrap_or_default() })
+    let (checkout, copy) = (written.checkout.unwrap_or_default(), written.copy.unwrap_or_default());
+    Some(Repository { path, base: written.base, branch, checkout, copy })
 }
 
 fn caches(mut written: BTreeMap<String, level::Cache>, broken: &mut Vec<Broken>) -> Vec<Cache> {

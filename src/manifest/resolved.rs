@@ -97,7 +97,7 @@ fn repository(repository: &Repository) -> Value {
         "path": written(&repository.path),
         "base": repository.base,
         "branch": repository.branch,
-        "checkout": "clone",
+        "checkout": repository.checkout.as_str(),
         "copy": repository.copy.iter().map(|file| written(file)).collect::<Vec<_>>(),
     }))
 }

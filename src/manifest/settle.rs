@@ -187,6 +187,7 @@ impl Settle<'_> {
             path,
             base: repository.base.clone(),
             branch: repository.branch.clone(),
+            checkout: repository.checkout.map(|word| word.0),
             copy,
         }
     }

@@ -3,7 +3,7 @@
 use super::facts::{GitIdentity, HostFacts, SessionFacts};
 use super::identity::conversation_id;
 use super::placeholders::placeholders;
-use crate::manifest::project::{AgentKind, Egress, Session};
+use crate::manifest::project::{AgentKind, Checkout, Egress, Session};
 use std::collections::BTreeMap;
 
 /// The port on which the link listens for the proxy, inside the container.
@@ -12,6 +12,8 @@ pub const PROXY_PORT: u16 = 47100;
 pub const HOOKS_PORT: u16 = 47101;
 /// The bundle of trusted roots inside the container.
 pub const CA_BUNDLE: &str = "/etc/clauderon/proxy-ca.pem";
+/// What the agent and clauderon write for themselves into `/workspace`, where git's own list is the user's.
+pub const EXCLUDES: &str = "/etc/clauderon/gitignore";
 
 type Variables = BTreeMap<String, String>;
 
@@ -26,6 +28,7 @@ pub fn environment(id: &str, session: &Session, host: &HostFacts, facts: &Sessio
     }
     variables.extend(session.environment.clone());
     fixed(&mut variables, (id, facts.conversation), session, host);
+    git(&mut variables, facts);
     variables
 }
 
@@ -90,10 +93,20 @@ fn fixed(variables: &mut Variables, (id, conversation): (&str, u32), session: &S
     put(variables, "CLAUDERON_CONVERSATION_ID", conversation_id(id, conversation));
     let port = if session.egress == Egress::Sealed { HOOKS_PORT } else { host.http_port };
     put(variables, "CLAUDERON_HTTP_PORT", port.to_string());
-    put(variables, "GIT_CONFIG_COUNT", "1");
-    put(variables, "GIT_CONFIG_KEY_0", "safe.directory");
-    put(variables, "GIT_CONFIG_VALUE_0", "/workspace");
     if host.uid == 0 {
         put(variables, "IS_SANDBOX", "1");
+    }
+}
+
+/// What git is to know beyond any config. Only a clone has an exclude file of its own.
+fn git(variables: &mut Variables, facts: &SessionFacts) {
+    let mut settings = vec![("safe.directory", "/workspace")];
+    if facts.checkout.kind != Checkout::Clone {
+        settings.push(("core.excludesFile", EXCLUDES));
+    }
+    put(variables, "GIT_CONFIG_COUNT", settings.len().to_string());
+    for (number, (key, value)) in settings.into_iter().enumerate() {
+        put(variables, &format!("GIT_CONFIG_KEY_{number}"), key);
+        put(variables, &format!("GIT_CONFIG_VALUE_{number}"), value);
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::credential::known::Found;
 use crate::home::Home;
+use crate::manifest::project::Checkout;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -63,6 +64,8 @@ pub struct Probe {
 /// Facts of one session's checkout.
 #[derive(Clone, Debug, Default)]
 pub struct CheckoutFacts {
+    /// What it is.
+    pub kind: Checkout,
     /// Whether it was made just now.
     pub fresh: bool,
     /// The directory mounted at `/workspace`.
@@ -73,6 +76,19 @@ pub struct CheckoutFacts {
     pub pinned: Vec<PathBuf>,
     /// Paths below the checkout mounted read-only.
     pub read_only: Vec<PathBuf>,
+    /// What else of the host is mounted.
+    pub shown: Vec<Shown>,
+}
+
+/// Something of the host that a container sees.
+#[derive(Clone, Debug)]
+pub struct Shown {
+    /// What.
+    pub source: PathBuf,
+    /// Where: an absolute path, or one below `/workspace`.
+    pub target: PathBuf,
+    /// Whether nothing can be written there.
+    pub read_only: bool,
 }
 
 /// Facts of one session, gathered just before its container is made.

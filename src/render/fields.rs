@@ -78,6 +78,7 @@ pub fn kept(session: &Session) -> Fields {
     if let Some(repository) = &session.repository {
         put("repository.base", repository.base.clone().unwrap_or_default());
         put("repository.branch", repository.branch.clone());
+        put("repository.checkout", repository.checkout.as_str().to_owned());
         let copied: Vec<String> = repository.copy.iter().map(|path| path.display().to_string()).collect();
         put("repository.copy", copied.join(" "));
     }

@@ -1,9 +1,9 @@
 //! Pure. The files that a session's container is shown, as paths on the host and content.
 
 use super::facts::{HostFacts, SessionFacts};
-use super::{placeholders, script};
+use super::{mounts, placeholders, script};
 use crate::agent::{claude, codex};
-use crate::manifest::project::{AgentKind, Session};
+use crate::manifest::project::{AgentKind, Checkout, Session};
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
@@ -40,6 +40,10 @@ pub fn files(
         file(home.hooks().join("send_status.sh"), script::send_status(&facts.token)?, 0o755),
         file(home.ca_bundle(), bundle(host, &facts.authorities), 0o644),
     ];
+    if facts.checkout.kind != Checkout::Clone {
+        let lines = mounts::excludes(session).iter().map(|line| format!("{line}\n")).collect();
+        files.push(file(home.etc().join("gitignore"), lines, 0o644));
+    }
     if facts.conversation > 1 {
         files.push(file(home.conversation(), format!("{}\n", facts.conversation), 0o644));
     }

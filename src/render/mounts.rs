@@ -1,6 +1,6 @@
 //! Pure. The container's mounts, and the mount points that must exist below a checkout before it starts.
 
-use super::facts::{HostFacts, SessionFacts};
+use super::facts::{HostFacts, SessionFacts, Shown};
 use super::spec::{Mount, MountSource};
 use crate::manifest::project::{AgentKind, Cache, CacheScope, Session, VolumeSource};
 use std::path::{Path, PathBuf};
@@ -142,5 +142,7 @@ fn checkout(facts: &SessionFacts) -> Vec<Mount> {
     mounts.extend(checkout.borrowed.iter().map(|path| bind(path, path.display().to_string(), true)));
     mounts.extend(checkout.pinned.iter().map(|path| bind(path, inside(path), false)));
     mounts.extend(checkout.read_only.iter().map(|path| bind(path, inside(path), true)));
+    let place = |shown: &Shown| Path::new("/workspace").join(&shown.target).display().to_string();
+    mounts.extend(checkout.shown.iter().map(|shown| bind(&shown.source, place(shown), shown.read_only)));
     mounts
 }

@@ -158,6 +158,29 @@ impl Beneath {
         Ok(())
     }
 
+    /// Removes a directory or a regular file where it is empty. Anything else stays, and is no error.
+    pub fn remove_empty(&self, path: &Path) -> Result<(), Error> {
+        let (Some(name), above) = (path.file_name(), path.parent().unwrap_or(Path::new(""))) else {
+            return Ok(());
+        };
+        let above = if above.as_os_str().is_empty() { Path::new(".") } else { above };
+        let Ok(above) = self.resolve(above, OFlags::PATH | OFlags::DIRECTORY, Mode::empty()) else {
+            return Ok(());
+        };
+        let flags = match rustix::fs::statat(&above, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) => match FileType::from_raw_mode(stat.st_mode) {
+                FileType::Directory => AtFlags::REMOVEDIR,
+                FileType::RegularFile if stat.st_size == 0 => AtFlags::empty(),
+                _ => return Ok(()),
+            },
+            Err(_) => return Ok(()),
+        };
+        match rustix::fs::unlinkat(&above, name, flags) {
+            Ok(()) | Err(Errno::NOENT | Errno::NOTEMPTY | Errno::EXIST) => Ok(()),
+            Err(errno) => Err(self.failed("remove", path, errno)),
+        }
+    }
+
     /// Makes a regular file and its parents; `None` when one is there already.
     pub fn make_file(&self, path: &Path, mode: u32) -> Result<Option<File>, Error> {
         self.make_directory(path.parent().unwrap_or(Path::new("")))?;

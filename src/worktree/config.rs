@@ -1,21 +1,16 @@
 //! The config of a checkout: what git needs there, what the user's repository says of files, and no credential.
 
+use std::path::Path;
+
 use git2::{Config, ConfigLevel, Repository};
 
 use super::error::Error;
 
 /// Keys of the user's repository that decide how files are written and compared.
-const COPIED: [&str; 6] = [
-    "core.autocrlf",
-    "core.eol",
-    "core.safecrlf",
-    "core.symlinks",
-    "core.ignorecase",
-    "core.precomposeunicode",
-];
+const COPIED: [&str; 4] = ["core.autocrlf", "core.eol", "core.safecrlf", "core.symlinks"];
 
-/// Writes the text of `.git/config`.
-pub fn text(parent: &Repository) -> Result<String, Error> {
+/// Writes the text of the `.git/config` of a checkout that is to lie beside a file that is there.
+pub fn text(parent: &Repository, neighbour: &Path) -> Result<String, Error> {
     let mut config = parent.config().map_err(Error::git("read the repository's config"))?;
     let config = config.snapshot().map_err(Error::git("read the repository's config"))?;
     let mut text = String::from(
@@ -27,6 +22,10 @@ pub fn text(parent: &Repository) -> Result<String, Error> {
             let name = key.strip_prefix("core.").unwrap_or(key);
             text.extend(["\t", name, " = ", &quoted(&value), "\n"]);
         }
+    }
+    // The user's repository may have come from a file system that differs.
+    if takes_names_for_one(neighbour) {
+        text.push_str("\tignorecase = true\n");
     }
     text.push_str("[gc]\n\tauto = 0\n[maintenance]\n\tauto = false\n[branch]\n\tautoSetupMerge = false\n");
     if let Ok(url) = config.get_string("remote.origin.url") {
@@ -41,6 +40,33 @@ pub fn text(parent: &Repository) -> Result<String, Error> {
         text.push_str(&filters(&local)?);
     }
     Ok(text)
+}
+
+/// Whether the file system finds a file by its name in capitals.
+fn takes_names_for_one(file: &Path) -> bool {
+    let name = file.file_name().unwrap_or_default().to_ascii_uppercase();
+    std::fs::symlink_metadata(file.with_file_name(name)).is_ok()
+}
+
+/// What git has to know to fetch what a partial clone left away: pairs of key and value, which may hold a credential.
+pub fn promisors(parent: &Repository) -> Result<Vec<(String, String)>, Error> {
+    let failed = || Error::git("read the repository's remotes");
+    let config = parent.config().and_then(|mut config| config.snapshot()).map_err(failed())?;
+    let mut pairs = Vec::new();
+    let mut entries = config.entries(Some("^remote\\..*\\.promisor$")).map_err(failed())?;
+    while let Some(entry) = entries.next() {
+        let entry = entry.map_err(failed())?;
+        let Some(remote) = entry.name().ok().and_then(|name| name.strip_suffix(".promisor")) else {
+            continue;
+        };
+        for key in ["promisor", "partialclonefilter", "url"] {
+            let name = format!("{remote}.{key}");
+            if let Ok(value) = config.get_string(&name) {
+                pairs.push((name, value));
+            }
+        }
+    }
+    Ok(pairs)
 }
 
 /// Filters that only the user's repository defines, such as those of `git lfs install --local`.

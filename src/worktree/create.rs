@@ -7,16 +7,18 @@ use std::time::{Duration, Instant};
 
 use git2::{ErrorCode, Oid, Repository};
 
-use super::checkout::Checkout;
+use super::checkout::{Checkout, Kind};
 use super::error::Error;
 use super::record::{COMMONDIR, Record, beside, scratch_prefix, sweep};
-use super::{config, copy, files, parent, publish};
+use super::{config, copy, files, linked, parent, publish};
 
 const LOCK_TIMEOUT: Duration = Duration::from_mins(5);
 
 /// What a checkout is made of.
 #[derive(Clone, Debug)]
 pub struct CheckoutSpec {
+    /// What it is.
+    pub kind: Kind,
     /// A path in the user's repository; a linked worktree or a bare repository is fine.
     pub parent: PathBuf,
     /// Where the checkout goes. Its record, lock and scratch directories lie beside it.
@@ -41,21 +43,26 @@ pub fn create(spec: &CheckoutSpec) -> Result<Checkout, Error> {
     }
     let repository = parent::open(&spec.parent)?;
     let common = parent::common_directory(&repository)?;
-    let beside = spec.directory.parent().unwrap_or(Path::new("."));
-    crate::fs::create_private_dir(beside)?;
+    let around = spec.directory.parent().unwrap_or(Path::new("."));
+    crate::fs::create_private_dir(around)?;
     let _lock = lock(&spec.directory)?;
     sweep(&spec.directory);
     if let Some(found) = adopt(spec, &common)? {
         return Ok(found);
     }
     let mut record = Record::new(&spec.session, common.clone(), &spec.branch);
+    record.kind = spec.kind;
     let start = start(spec, &repository, &namespace)?;
     record.base = start.map(|id| id.to_string());
     record.borrowed = parent::object_directories(&common)?;
-    record.config = config::text(&repository)?;
+    record.config = config::text(&repository, &beside(&spec.directory, ".lock"))?;
     record.excludes.clone_from(&spec.excludes);
     pin(&repository, &namespace, start)?;
-    build(spec, &repository, &record)?;
+    match spec.kind {
+        Kind::Clone => build(spec, &repository, &record)?,
+        Kind::Worktree => linked::make::worktree(spec, &repository, &record)?,
+        Kind::Shared => linked::make::shared(spec, &repository, &mut record)?,
+    }
     Ok(Checkout::of(&spec.directory, record))
 }
 
@@ -77,9 +84,11 @@ fn lock(directory: &Path) -> Result<File, Error> {
 /// The checkout that is there already; `None` where there is nothing, or an empty directory.
 fn adopt(spec: &CheckoutSpec, common: &Path) -> Result<Option<Checkout>, Error> {
     let directory = &spec.directory;
+    if !Checkout::is_at(directory) {
+        return Ok(None);
+    }
     match std::fs::read_dir(directory).map(|mut entries| entries.next().is_none()) {
         Ok(true) => return Ok(None),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         _ => {}
     }
     let foreign = |reason: String| Err(Error::Foreign { path: directory.clone(), reason });
@@ -106,11 +115,13 @@ fn start(spec: &CheckoutSpec, repository: &Repository, namespace: &str) -> Resul
 }
 
 fn base(spec: &CheckoutSpec, repository: &Repository) -> Result<Option<Oid>, Error> {
-    let revision = spec.base.as_deref().unwrap_or("HEAD");
+    // The files that are shared are those of HEAD, whatever else is said.
+    let base = spec.base.as_deref().filter(|_| spec.kind != Kind::Shared);
+    let revision = base.unwrap_or("HEAD");
     let found = repository.revparse_single(revision).and_then(|object| object.peel_to_commit());
     match found {
         Ok(commit) => Ok(Some(commit.id())),
-        Err(_) if spec.base.is_none() && is_unborn(repository) => Ok(None),
+        Err(_) if base.is_none() && is_unborn(repository) => Ok(None),
         Err(_) => Err(Error::BaseNotFound { base: revision.to_owned(), path: spec.parent.clone() }),
     }
 }
@@ -130,6 +141,18 @@ fn pin(repository: &Repository, namespace: &str, start: Option<Oid>) -> Result<(
     publish::set(repository, &name, seen, start).map_err(Error::git(format!("write `{name}`")))
 }
 
+/// Brings along what the spec names, into a tree that no agent has seen.
+pub(super) fn bring(spec: &CheckoutSpec, repository: &Repository, tree: &Path) -> Result<(), Error> {
+    match repository.workdir() {
+        Some(workdir) => copy::bring(workdir, tree, &spec.copy),
+        None if spec.copy.is_empty() => Ok(()),
+        None => {
+            let reason = "the repository is bare".to_owned();
+            Err(Error::Copy { path: spec.copy[0].clone(), reason })
+        }
+    }
+}
+
 fn build(spec: &CheckoutSpec, repository: &Repository, record: &Record) -> Result<(), Error> {
     let beside = spec.directory.parent().unwrap_or(Path::new("."));
     let scratch = tempfile::Builder::new().prefix(&scratch_prefix(&spec.directory)).tempdir_in(beside);
@@ -137,16 +160,10 @@ fn build(spec: &CheckoutSpec, repository: &Repository, record: &Record) -> Resul
     let tree = scratch.path().join("tree");
     git_directory(&tree, record)?;
     if record.base.is_some() {
-        files::check_out(&tree, record.borrowed.first().map(PathBuf::as_path))?;
+        let objects = record.borrowed.first().map(PathBuf::as_path);
+        files::check_out(&tree, &files::Lender { objects, settings: config::promisors(repository)? })?;
     }
-    match repository.workdir() {
-        Some(workdir) => copy::bring(workdir, &tree, &spec.copy)?,
-        None if spec.copy.is_empty() => {}
-        None => {
-            let reason = "the repository is bare".to_owned();
-            return Err(Error::Copy { path: spec.copy[0].clone(), reason });
-        }
-    }
+    bring(spec, repository, &tree)?;
     record.write(&spec.directory)?;
     std::fs::rename(&tree, &spec.directory).map_err(Error::io("create", &spec.directory))
 }

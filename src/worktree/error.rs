@@ -49,6 +49,36 @@ pub enum Error {
         /// The name.
         branch: String,
     },
+    /// A branch that someone else has checked out, which git keeps in one place at a time.
+    #[error("the branch `{branch}` is checked out already (`{place}`)", place = place.display())]
+    BranchInUse {
+        /// The name.
+        branch: String,
+        /// The git directory whose `HEAD` is on it.
+        place: PathBuf,
+    },
+    /// A repository without files of its own.
+    #[error("the repository at `{path}` is bare: it has no working tree to share", path = path.display())]
+    Bare {
+        /// Where it is.
+        path: PathBuf,
+    },
+    /// A git directory that cannot be shown to an agent in part.
+    #[error("`{path}` is {found}, so that an agent cannot be kept from the rest of the repository", path = path.display())]
+    Layout {
+        /// What is in the way.
+        path: PathBuf,
+        /// What it is.
+        found: &'static str,
+    },
+    /// Something in the user's git directory that makes git wait, or read and write elsewhere.
+    #[error("`{path}` is {found}", path = path.display())]
+    Trap {
+        /// Where it is.
+        path: PathBuf,
+        /// What it is.
+        found: &'static str,
+    },
     /// A session name that cannot be part of a ref.
     #[error("`{session}` is not a valid session id")]
     SessionName {
@@ -142,12 +172,20 @@ impl Error {
             Self::BranchTaken { .. } => {
                 Some("merge and delete the branch, or set `repository.branch` to another name")
             }
+            Self::BranchInUse { .. } => {
+                Some("check out another branch there, or set `repository.branch` to another name")
+            }
+            Self::Bare { .. } => Some("use `repository.checkout: worktree` or `clone`"),
+            Self::Layout { .. } => Some("use `repository.checkout: clone`"),
+            Self::Trap { .. } => Some(
+                "an agent with a `worktree` or `shared` checkout of this repository can put it there: look at it, and remove it",
+            ),
             Self::Foreign { .. } => Some("move the directory away and run the command again"),
             Self::Busy { .. } => Some("wait for the other command to end and run this one again"),
             Self::Copy { .. } => Some("create the file, or take it out of `repository.copy`"),
-            Self::CheckOut { .. } => {
-                Some("`git worktree add` in the repository shows whether its filters work")
-            }
+            Self::CheckOut { .. } => Some(
+                "`git worktree add` in the repository shows whether its filters work, and whether a partial clone reaches its remote",
+            ),
             Self::NeedsGit => Some("install git"),
             Self::Planted { .. } => Some("look at what the agent put there, and remove it"),
             Self::SessionName { .. } | Self::TooLarge { .. } | Self::Io { .. } | Self::Git { .. } => None,
@@ -185,7 +223,7 @@ impl From<Error> for crate::error::Error {
     fn from(error: Error) -> Self {
         use std::error::Error as _;
         let kind = match error {
-            Error::BranchTaken { .. } | Error::Foreign { .. } => Kind::Refused,
+            Error::BranchTaken { .. } | Error::BranchInUse { .. } | Error::Foreign { .. } => Kind::Refused,
             _ => Kind::Failed,
         };
         let mut outer = Self::new(kind, error.to_string());

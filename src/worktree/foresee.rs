@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::checkout::Checkout;
+use super::checkout::{Checkout, Kind};
 use super::error::Error;
 use super::parent;
 use super::record::Record;
@@ -12,21 +12,35 @@ use super::record::Record;
 pub struct Borrowed {
     common: PathBuf,
     objects: Vec<PathBuf>,
+    working_tree: Option<PathBuf>,
 }
 
 /// What a checkout of a repository would borrow.
 pub fn borrowed(parent: &Path) -> Result<Borrowed, Error> {
-    let common = parent::common_directory(&parent::open(parent)?)?;
+    let repository = parent::open(parent)?;
+    let common = parent::common_directory(&repository)?;
     let objects = parent::object_directories(&common)?;
-    Ok(Borrowed { common, objects })
+    let working_tree = repository.workdir().and_then(|tree| tree.canonicalize().ok());
+    Ok(Borrowed { common, objects, working_tree })
 }
 
 /// The checkout at a place as its record tells; where there is none yet, as it would be made of this repository.
-pub fn foresee(directory: &Path, parent: &Borrowed, session: &str, branch: &str) -> Result<Checkout, Error> {
+pub fn foresee(
+    directory: &Path,
+    parent: &Borrowed,
+    session: &str,
+    (kind, branch): (Kind, &str),
+) -> Result<Checkout, Error> {
     if let Some(record) = Record::read(directory)? {
         return Ok(Checkout::of(directory, record));
     }
     let mut record = Record::new(session, parent.common.clone(), branch);
     record.borrowed.clone_from(&parent.objects);
+    record.kind = kind;
+    if kind == Kind::Shared {
+        record.has_git_directory =
+            parent.working_tree.as_ref().is_some_and(|tree| tree.join(".git").is_dir());
+        record.working_tree.clone_from(&parent.working_tree);
+    }
     Ok(Checkout::of(directory, record))
 }

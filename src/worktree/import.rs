@@ -13,6 +13,11 @@ use super::quarantine::Quarantine;
 use super::refs::{Head, Refs};
 use super::transfer::{Refusal, Transfer};
 
+/// Where commits are held that the checkout replaced.
+pub const REPLACED: &str = "replaced/";
+/// An agent can replace commits without end.
+const MAX_REPLACED: usize = 1000;
+
 /// What is imported, and to where.
 #[derive(Clone, Debug)]
 pub struct ImportSpec {
@@ -145,6 +150,7 @@ impl Import<'_> {
     /// Moves the refs of a tip whose objects are there. The commit is kept before the branch is touched.
     fn settle(&mut self, tip: &Tip) -> Result<(), Error> {
         let kept = self.keep(tip)?;
+        self.hold_replaced(tip)?;
         if !tip.main {
             if tip.kept != Some(tip.id) {
                 self.moved(kept, tip.kept, tip.id)?;
@@ -174,6 +180,23 @@ impl Import<'_> {
         let seen = parent::target(&self.repository, &name)?;
         set(&self.repository, &name, seen, tip.id).map_err(Error::git(format!("write `{name}`")))?;
         Ok(name)
+    }
+
+    /// What was imported may be borrowed since, and named by a tag, a stash or a log of the checkout alone: as long as the
+    /// checkout is there, what replaces it does not have it collected.
+    fn hold_replaced(&self, tip: &Tip) -> Result<(), Error> {
+        let Some(old) = tip.kept.filter(|old| *old != tip.id) else { return Ok(()) };
+        let failed = || Error::git("hold what was replaced");
+        if self.repository.graph_descendant_of(tip.id, old).map_err(failed())? {
+            return Ok(());
+        }
+        let held = format!("{}{REPLACED}", self.namespace);
+        if self.repository.references_glob(&format!("{held}*")).map_err(failed())?.count() >= MAX_REPLACED {
+            return Ok(());
+        }
+        let name = format!("{held}{old}");
+        let seen = parent::target(&self.repository, &name)?;
+        set(&self.repository, &name, seen, old).map_err(failed())
     }
 
     fn moved(&mut self, name: String, old: Option<Oid>, new: Oid) -> Result<(), Error> {

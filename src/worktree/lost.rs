@@ -7,13 +7,15 @@ use git2::{ErrorCode, Oid, Repository};
 use serde::Serialize;
 
 use super::beneath::Beneath;
+use super::checkout::Kind;
 use super::error::Error;
+use super::import::REPLACED;
 use super::quarantine::Quarantine;
 use super::record::Record;
 use super::refs::{Head, Refs};
 use super::status::{self, text};
 use super::transfer::{Refusal, Transfer};
-use super::{parent, verify};
+use super::{linked, parent, verify};
 
 const MAX_COMMITS: usize = 1000;
 const MAX_STASH_LOG: u64 = 16 << 20;
@@ -78,6 +80,11 @@ pub enum Loss {
 /// Lists what would be lost, sorted. A checkout that is not there loses nothing.
 pub fn would_be_lost(checkout: &Path, user_repository: &Path, session: &str) -> Result<Vec<Loss>, Error> {
     parent::namespace(session)?;
+    if let Ok(Some(record)) = Record::read(checkout)
+        && record.kind != Kind::Clone
+    {
+        return linked::lost::would_be_lost(checkout, &record);
+    }
     if std::fs::symlink_metadata(checkout).is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound) {
         return Ok(Vec::new());
     }
@@ -238,14 +245,19 @@ fn commits(
     Ok(losses)
 }
 
+/// The base of a session, and what it replaced.
+fn goes_with_its_checkout(name: &str) -> bool {
+    let own = name.strip_prefix("refs/clauderon/").and_then(|rest| rest.split_once('/'));
+    own.is_some_and(|(_, rest)| rest == "base" || rest.starts_with(REPLACED))
+}
+
 fn kept(user: &Repository) -> Result<HashSet<Oid>, git2::Error> {
     let mut kept = HashSet::new();
     for reference in user.references()? {
         let reference = reference?;
-        // The base of a session goes with its checkout.
-        let is_base =
-            reference.name().is_ok_and(|name| name.starts_with("refs/clauderon/") && name.ends_with("/base"));
-        if !is_base && let Ok(commit) = reference.peel_to_commit() {
+        if !reference.name().is_ok_and(goes_with_its_checkout)
+            && let Ok(commit) = reference.peel_to_commit()
+        {
             kept.insert(commit.id());
         }
     }

@@ -1,23 +1,28 @@
 //! The user's repository: opening it, where its objects are, which of its branches are checked out.
-//! It is the user's own and trusted; nothing here reads what an agent wrote.
+//! It is the user's own and trusted, but for what `sound` looks at and the `HEAD` of a worktree.
 
 use std::path::{Path, PathBuf};
 
 use git2::{ErrorClass, ErrorCode, Oid, Repository};
 
+use super::beneath::Beneath;
 use super::error::Error;
+use super::sound;
 
 /// git itself follows alternates no deeper.
 const ALTERNATES_DEPTH: usize = 5;
+const MAX_HEAD_BYTES: u64 = 4096;
 
 /// Opens the repository that a path is in.
 pub fn open(path: &Path) -> Result<Repository, Error> {
-    Repository::discover(path).map_err(|error| match (error.code(), error.class()) {
+    let found = Repository::discover(path).map_err(|error| match (error.code(), error.class()) {
         (ErrorCode::NotFound, _) => Error::NotARepository { path: path.to_owned() },
         (ErrorCode::Owner, _) => Error::NotOwned { path: path.to_owned() },
         (_, ErrorClass::Repository) => Error::Unsupported { path: path.to_owned(), source: error },
         _ => Error::git(format!("open the repository at `{}`", path.display()))(error),
-    })
+    })?;
+    sound::check(&common_directory(&found)?)?;
+    Ok(found)
 }
 
 /// Opens the repository that a path is in or, where there is none any more, the one that a record of a checkout names:
@@ -69,8 +74,11 @@ pub fn in_use(common: &Path, bare: bool, branch: &str) -> Option<PathBuf> {
 
 fn uses(directory: &Path, branch: &str) -> bool {
     let full = format!("refs/heads/{branch}");
+    // One of these directories may be an agent's.
+    let Ok(beneath) = Beneath::open(directory) else { return false };
     let says = |file: &str, expected: &str| {
-        std::fs::read_to_string(directory.join(file)).is_ok_and(|content| content.trim_end() == expected)
+        let content = beneath.read(Path::new(file), MAX_HEAD_BYTES);
+        content.is_ok_and(|found| found.is_some_and(|it| it.trim_ascii_end() == expected.as_bytes()))
     };
     says("HEAD", &format!("ref: {full}"))
         || says("rebase-merge/head-name", &full)

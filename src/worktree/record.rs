@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::checkout::Kind;
 use super::error::Error;
 
 const VERSION: u32 = 1;
@@ -18,6 +19,9 @@ pub struct Record {
     version: u32,
     /// The session's id.
     pub session: String,
+    /// What the checkout is; older releases knew clones only.
+    #[serde(default)]
+    pub kind: Kind,
     /// The canonical common git directory of the parent.
     pub parent: PathBuf,
     /// The branch that the checkout started on.
@@ -30,6 +34,15 @@ pub struct Record {
     pub config: String,
     /// `.git/info/exclude`, line by line.
     pub excludes: Vec<String>,
+    /// The user's working tree, where that is what the agent works in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub working_tree: Option<PathBuf>,
+    /// Whether `.git` of that working tree is a directory.
+    #[serde(default)]
+    pub has_git_directory: bool,
+    /// What was made in that working tree for mounts, relative to it.
+    #[serde(default)]
+    pub made: Vec<PathBuf>,
 }
 
 impl Record {
@@ -39,12 +52,16 @@ impl Record {
         Self {
             version: VERSION,
             session,
+            kind: Kind::Clone,
             parent,
             branch,
             base: None,
             borrowed: vec![],
             config: String::new(),
             excludes: vec![],
+            working_tree: None,
+            has_git_directory: false,
+            made: vec![],
         }
     }
 

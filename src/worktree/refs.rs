@@ -26,6 +26,18 @@ pub enum Head {
     Broken,
 }
 
+impl Head {
+    /// Reads a `HEAD` at a path beneath a root.
+    pub fn read(root: &Beneath, path: &Path) -> Result<Self, Error> {
+        let content = root.read(path, MAX_REF_BYTES)?;
+        Ok(match content.as_deref().and_then(value) {
+            Some(Value::Id(id)) => Self::Detached(id),
+            Some(Value::Name(name)) => Self::On(name),
+            None => Self::Broken,
+        })
+    }
+}
+
 /// Every ref of a checkout.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refs {
@@ -43,14 +55,7 @@ impl Refs {
             read_packed(&packed, &mut found)?;
         }
         read_loose(root, &mut found)?;
-        let head = match root.read(Path::new(".git/HEAD"), MAX_REF_BYTES)? {
-            Some(content) => match value(&content) {
-                Some(Value::Id(id)) => Head::Detached(id),
-                Some(Value::Name(name)) => Head::On(name),
-                None => Head::Broken,
-            },
-            None => Head::Broken,
-        };
+        let head = Head::read(root, Path::new(".git/HEAD"))?;
         let targets = found.keys().filter_map(|name| Some((name.clone(), follow(&found, name)?))).collect();
         Ok(Self { head, targets })
     }

@@ -4,21 +4,28 @@ use std::path::Path;
 
 use git2::Repository;
 
+use super::checkout::Kind;
 use super::delete::delete;
 use super::error::Error;
-use super::parent;
+use super::import::REPLACED;
 use super::publish::through_lock;
 use super::record::{Record, beside, scratch_prefix, sweep};
+use super::{linked, parent};
 
 /// Removes a checkout, following no link. What it holds is gone: ask `lost::would_be_lost` first.
 /// A checkout that is not there is no error.
 pub fn remove(checkout: &Path, user_repository: &Path, session: &str) -> Result<(), Error> {
     let namespace = parent::namespace(session)?;
-    // A record that cannot be read tells of no other place.
-    let recorded = Record::read(checkout).ok().flatten().map(|record| record.parent);
+    // A record that cannot be read is of a clone, or of nobody, and tells of no other place.
+    let record = Record::read(checkout).ok().flatten();
+    if let Some(record) = record.as_ref().filter(|record| record.kind != Kind::Clone) {
+        linked::remove::before(record)?;
+    }
+    let recorded = record.map(|record| record.parent);
     take_away(checkout)?;
     match parent::open_one(user_repository, recorded.as_deref()) {
         Ok(repository) => {
+            linked::remove::unregister(&repository, checkout, session)?;
             remove_refs(&repository, &namespace).map_err(Error::git(format!("clean up `{namespace}`")))
         }
         Err(Error::NotARepository { .. }) => Ok(()),
@@ -57,6 +64,7 @@ fn remove_refs(repository: &Repository, namespace: &str) -> Result<(), git2::Err
             match name.strip_prefix(namespace).and_then(|rest| rest.strip_prefix("published/")) {
                 // Says that the branch is an agent's work, so that a later session can go on with it.
                 Some(branch) => repository.refname_to_id(&format!("refs/heads/{branch}")).is_ok(),
+                None if name.starts_with(&format!("{namespace}{REPLACED}")) => false,
                 None => name != format!("{namespace}base") && !reachable(repository, id)?,
             };
         if !keeps_something {

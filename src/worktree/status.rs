@@ -143,6 +143,18 @@ pub fn repository(
     scratch: &Path,
     head: Option<Oid>,
 ) -> Result<Repository, Error> {
+    let index = root.read(Path::new(".git/index"), MAX_INDEX_BYTES)?;
+    private(checkout, record, scratch, head, index.as_deref())
+}
+
+/// The same of an index that was read already.
+pub fn private(
+    checkout: &Path,
+    record: &Record,
+    scratch: &Path,
+    head: Option<Oid>,
+    index: Option<&[u8]>,
+) -> Result<Repository, Error> {
     let write = |name: &str, content: &[u8]| {
         let path = scratch.join(name);
         std::fs::write(&path, content).map_err(Error::io("write", &path))
@@ -155,8 +167,8 @@ pub fn repository(
     let worktree = checkout.to_string_lossy().replace('\\', "\\\\").replace('"', "\\\"");
     write("config", format!("{}[core]\n\tworktree = \"{worktree}\"\n", record.config).as_bytes())?;
     write("objects/info/alternates", record.alternates().as_bytes())?;
-    if let Some(index) = root.read(Path::new(".git/index"), MAX_INDEX_BYTES)? {
-        write("index", &index)?;
+    if let Some(index) = index {
+        write("index", index)?;
     }
     Repository::open(scratch).map_err(Error::git("open the private repository"))
 }

@@ -1,5 +1,6 @@
 //! Makes one checkout, as `up` does: `checkout REPOSITORY DIRECTORY`. Timed from outside.
 
+use clauderon::worktree::checkout::Kind;
 use clauderon::worktree::create::{CheckoutSpec, create};
 use std::path::PathBuf;
 
@@ -9,6 +10,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let directory = arguments.next().ok_or("usage: checkout REPOSITORY DIRECTORY")?;
     let session = uuid::Uuid::now_v7().to_string();
     create(&CheckoutSpec {
+        kind: Kind::Clone,
         parent,
         directory,
         branch: format!("bench/{session}"),

@@ -49,6 +49,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             parent: None,
             branch: None,
             checkout: None,
+            kind: clauderon::manifest::project::Checkout::Clone,
             excludes: Vec::new(),
             rules: rules.clone(),
             authorities: authorities.clone(),

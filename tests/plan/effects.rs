@@ -4,8 +4,8 @@ use super::{after_up, all, text};
 use crate::support::project::{host, project, session};
 use clauderon::manifest::effect::{DECLARED, Effect, PLACES, declared, of_field, path};
 use clauderon::manifest::project::{
-    Access, Credential, Host, Mode, Permissions, Project, Repository, Restart, Rule, Session, Source, Target,
-    Volume, VolumeSource,
+    Access, Checkout, Credential, Host, Mode, Permissions, Project, Repository, Restart, Rule, Session,
+    Source, Target, Volume, VolumeSource,
 };
 use clauderon::manifest::schema::shape;
 use clauderon::plan::action::{self, Step};
@@ -59,6 +59,7 @@ fn full() -> Session {
         path: "/projects/shop".into(),
         base: None,
         branch: "clauderon/a".to_owned(),
+        checkout: Checkout::Clone,
         copy: Vec::new(),
     });
     full.hosts.insert("api.example".to_owned(), Host { rules: vec![Rule::default()], ..Host::default() });

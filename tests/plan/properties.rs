@@ -53,6 +53,7 @@ pub fn made(name: &str, changes: u32) -> Session {
         path: "/projects/shop".into(),
         base: None,
         branch: format!("clauderon/{name}"),
+        checkout: clauderon::manifest::project::Checkout::Clone,
         copy: Vec::new(),
     });
     let paths = vec![("registry".to_owned(), "/cargo".to_owned())];

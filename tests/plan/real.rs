@@ -2,6 +2,7 @@
 
 use clauderon::render::desired::Desired;
 use clauderon::render::facts::CheckoutFacts;
+use clauderon::worktree::checkout::Kind;
 use clauderon::worktree::create::{CheckoutSpec, create};
 use clauderon::worktree::import::{ImportSpec, import};
 use std::path::{Path, PathBuf};
@@ -49,7 +50,8 @@ impl Real {
         let fresh = !directory.exists();
         let (copy, excludes, base) = (Vec::new(), Vec::new(), None);
         let session = desired.id.clone();
-        let spec = CheckoutSpec { parent: self.parent(), directory, session, base, branch, copy, excludes };
+        let (kind, parent) = (Kind::Clone, self.parent());
+        let spec = CheckoutSpec { kind, parent, directory, session, base, branch, copy, excludes };
         let made = create(&spec).unwrap();
         CheckoutFacts { fresh, directory: made.directory, ..CheckoutFacts::default() }
     }

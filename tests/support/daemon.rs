@@ -43,6 +43,7 @@ impl Place {
             parent: None,
             branch: None,
             checkout: None,
+            kind: clauderon::manifest::project::Checkout::Clone,
             excludes: Vec::new(),
             rules: clauderon::proxy::rules::Rules::default(),
             authorities: BTreeMap::new(),

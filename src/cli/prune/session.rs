@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 pub fn things(home: &Home, record: &Record) -> Vec<(Thing, Vec<Loss>)> {
     let session = home.session(&record.id);
     let mut things = Vec::new();
-    if let Some(checkout) = record.checkout.as_deref().filter(|checkout| fs::exists(checkout)) {
+    if let Some(checkout) = loss::place(record) {
         let (condition, losses) = condition(home, record);
         things.push((thing(record, Kind::Checkout, &[checkout], condition), losses));
     }

@@ -217,8 +217,35 @@ pub struct Repository {
     pub base: Option<String>,
     /// The branch's full short name, such as `clauderon/login`.
     pub branch: String,
+    /// How the checkout is made.
+    pub checkout: Checkout,
     /// Ignored files to bring along, relative to the repository's root.
     pub copy: Vec<PathBuf>,
+}
+
+/// How a checkout is made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[schemars(inline)]
+pub enum Checkout {
+    /// A repository of the session's own that borrows the user's objects and can write none of them.
+    #[default]
+    Clone,
+    /// A worktree of the user's repository, whose objects, branches and tags the agent can write.
+    Worktree,
+    /// The user's own working tree, with a `HEAD` and an index of the session's own; the repository as with `worktree`.
+    Shared,
+}
+
+impl Checkout {
+    /// The word in the manifest.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Clone => "clone",
+            Self::Worktree => "worktree",
+            Self::Shared => "shared",
+        }
+    }
 }
 
 /// A cache volume.

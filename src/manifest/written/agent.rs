@@ -7,7 +7,7 @@ use serde::de::Error;
 use super::container::Spelled;
 use crate::manifest::form::{Short, Word, word_from};
 use crate::manifest::pattern;
-use crate::manifest::project::AgentKind;
+use crate::manifest::project::{AgentKind, Checkout};
 use crate::manifest::scalar::PromptText;
 
 /// The agent of a session.
@@ -76,8 +76,9 @@ pub struct Repository {
     /// The branch the agent works on. To one that ends in `/`, the session's name is added.
     #[schemars(extend("default" = "clauderon/", "examples" = ["agents/"], "x-rule" = pattern::branch()))]
     pub branch: Option<String>,
-    /// How the checkout is made.
-    #[schemars(extend("default" = "clone", "examples" = ["clone"]))]
+    /// How the checkout is made. With `worktree` and `shared` the agent can rewrite and delete the repository's history,
+    /// and `up` asks about it; `shared` begins at what is checked out, and leaves `base` and `copy` aside.
+    #[schemars(extend("default" = "clone", "examples" = ["worktree"]))]
     pub checkout: Option<Word<Checkout>>,
     /// Ignored files to bring along, relative to the repository's root.
     #[schemars(extend("default" = [], "examples" = [[".env.example"]], "x-rule" = pattern::copied()))]
@@ -100,13 +101,4 @@ impl Short for Repository {
             Ok(Self { off: true, ..Self::default() })
         }
     }
-}
-
-/// How a checkout is made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-#[schemars(inline)]
-pub enum Checkout {
-    /// A repository of the session's own that borrows the parent's objects.
-    Clone,
 }
