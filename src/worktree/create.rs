@@ -87,9 +87,8 @@ fn adopt(spec: &CheckoutSpec, common: &Path) -> Result<Option<Checkout>, Error> 
     if !Checkout::is_at(directory) {
         return Ok(None);
     }
-    match std::fs::read_dir(directory).map(|mut entries| entries.next().is_none()) {
-        Ok(true) => return Ok(None),
-        _ => {}
+    if std::fs::read_dir(directory).is_ok_and(|mut entries| entries.next().is_none()) {
+        return Ok(None);
     }
     let foreign = |reason: String| Err(Error::Foreign { path: directory.clone(), reason });
     match Record::read(directory)? {
