@@ -108,11 +108,10 @@ fn a_worktree_is_worked_in_and_leaves_the_branch_alone_behind() {
     std::fs::write(checkout.join("unsaved.txt"), "work in progress").unwrap();
     world.run(&["stop", "a"]).ok();
     world.run(&["start", "a"]).ok();
-    world.run(&["wait", "a", "--for", "idle", "--timeout", "60s"]).ok();
     let first = inspect(&world.container("a"))["Id"].clone();
     let manifest = std::fs::read_to_string(world.root().join("clauderon.yaml")).unwrap();
     world.write("clauderon.yaml", &format!("environment: {{COLOUR: green}}\n{manifest}"));
-    up(&world);
+    world.run(&["up", "--wait", "--yes"]).ok();
     assert_ne!(inspect(&world.container("a"))["Id"], first);
     assert_eq!(
         inside(&world, "cat unsaved.txt; git log --oneline > /dev/null; echo $COLOUR").1,
