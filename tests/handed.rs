@@ -246,3 +246,16 @@ fn what_a_hostile_agent_plants_through_a_worktree_makes_the_host_run_and_follow_
     assert!(!canary.exists(), "something of the agent's ran on the host");
     assert_eq!(std::fs::read_dir(&outside).unwrap().count(), 0, "a link was followed");
 }
+
+#[test]
+fn what_a_shared_working_tree_would_give_beyond_itself_is_refused() {
+    let world = World::new();
+    std::fs::create_dir(world.root().join("data")).unwrap();
+    world.manifest("repository: {checkout: shared}\nvolumes: [\"./data:/d:ro\"]\nsessions: {a: }\n");
+    let said = world.run(&["up", "-d", "--yes"]).fails(3);
+    assert!(said.contains("could put a link in its place"), "{said}");
+    world.manifest("repository: {checkout: shared}\nsessions: {a: }\n");
+    let state = world.root().join("state");
+    let said = world.run_as("CLAUDERON_HOME", state.to_str().unwrap(), &["up", "-d", "--yes"]).fails(3);
+    assert!(said.contains("the working tree") && said.contains("clauderon's own state"), "{said}");
+}
