@@ -121,7 +121,7 @@ fn completion_offers_exactly_the_words_of_a_place_with_their_meaning() {
         ("permissions: |", vec!["bypass", "accept-edits", "ask"]),
         ("agent: |", vec!["claude", "codex"]),
         ("agent:\n  kind: |", vec!["claude", "codex"]),
-        ("repository:\n  checkout: |", vec!["clone"]),
+        ("repository:\n  checkout: |", vec!["clone", "shared", "worktree"]),
         ("caches:\n  own:\n    scope: |", vec!["shared", "project", "session"]),
         ("proxy:\n  egress: |", vec!["sealed", "open"]),
         ("restart: |", vec!["\"no\"", "always", "unless-stopped", "on-failure", "on-failure:3"]),

@@ -57,7 +57,7 @@ fn fails_and_works(world: &World, own: &str) {
         format!("rm {own}/locked"),
         format!("mv {own}/logs {own}/logs2"),
         "mv /workspace/.git /workspace/.git2".to_owned(),
-        "git stash -u".to_owned(),
+        "echo x >> greeting.txt; git stash; code=$?; git checkout -q greeting.txt; exit $code".to_owned(),
         "git gc".to_owned(),
     ] {
         let (code, said) = inside(world, &attempt);
@@ -108,11 +108,10 @@ fn a_worktree_is_worked_in_and_leaves_the_branch_alone_behind() {
     std::fs::write(checkout.join("unsaved.txt"), "work in progress").unwrap();
     world.run(&["stop", "a"]).ok();
     world.run(&["start", "a"]).ok();
-    world.run(&["wait", "a", "--for", "idle", "--timeout", "60s"]).ok();
     let first = inspect(&world.container("a"))["Id"].clone();
     let manifest = std::fs::read_to_string(world.root().join("clauderon.yaml")).unwrap();
     world.write("clauderon.yaml", &format!("environment: {{COLOUR: green}}\n{manifest}"));
-    up(&world);
+    world.run(&["up", "--wait", "--yes"]).ok();
     assert_ne!(inspect(&world.container("a"))["Id"], first);
     assert_eq!(
         inside(&world, "cat unsaved.txt; git log --oneline > /dev/null; echo $COLOUR").1,
@@ -246,4 +245,17 @@ fn what_a_hostile_agent_plants_through_a_worktree_makes_the_host_run_and_follow_
     world.git(&["gc", "--quiet", "--prune=now"]);
     assert!(!canary.exists(), "something of the agent's ran on the host");
     assert_eq!(std::fs::read_dir(&outside).unwrap().count(), 0, "a link was followed");
+}
+
+#[test]
+fn what_a_shared_working_tree_would_give_beyond_itself_is_refused() {
+    let world = World::new();
+    std::fs::create_dir(world.root().join("data")).unwrap();
+    world.manifest("repository: {checkout: shared}\nvolumes: [\"./data:/d:ro\"]\nsessions: {a: }\n");
+    let said = world.run(&["up", "-d", "--yes"]).fails(3);
+    assert!(said.contains("could put a link in its place"), "{said}");
+    world.manifest("repository: {checkout: shared}\nsessions: {a: }\n");
+    let state = world.root().join("state");
+    let said = world.run_as("CLAUDERON_HOME", state.to_str().unwrap(), &["up", "-d", "--yes"]).fails(3);
+    assert!(said.contains("the working tree") && said.contains("clauderon's own state"), "{said}");
 }
