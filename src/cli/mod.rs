@@ -6,7 +6,7 @@ pub mod args;
 mod attach;
 mod audit;
 mod authorities;
-mod checkouts;
+
 pub mod complete;
 mod config;
 mod consent;
@@ -22,6 +22,7 @@ mod host;
 mod idle;
 mod images;
 mod init;
+mod judged;
 mod kept;
 mod lend;
 mod logs;
