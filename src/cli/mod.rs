@@ -6,7 +6,6 @@ pub mod args;
 mod attach;
 mod audit;
 mod authorities;
-
 pub mod complete;
 mod config;
 mod consent;
