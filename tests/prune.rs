@@ -17,6 +17,10 @@ fn talking() -> World {
     for session in ["a", "b"] {
         world.run(&["wait", session, "--for", "idle", "--timeout", "60s"]).ok();
     }
+    // An agent writes its answer down some time after it has said so.
+    eventually("both have written down what was said", Duration::from_secs(60), || {
+        transcripts(&world).len() == 2
+    });
     world
 }
 
