@@ -2,9 +2,9 @@
 
 use super::alone::Alone;
 use super::args::{Down, Format};
-use super::checkouts::{self, Checkout};
 use super::context::{self, Engine};
 use super::ground::{self, Local};
+use super::judged::{self, Checkout};
 use super::remedy::engine_error;
 use super::{Code, host, output, progress, up};
 use crate::apply::{Context, apply};
@@ -68,8 +68,8 @@ async fn rest(
     told: &mut Told,
 ) -> Result<(), Error> {
     if args.checkouts {
-        told.checkouts = checkouts::judge(records).await?;
-        checkouts::remove(records, &mut told.checkouts, args.force).await?;
+        told.checkouts = judged::judge(records).await?;
+        judged::remove(records, &mut told.checkouts, args.force).await?;
     }
     if args.volumes {
         told.volumes = remove_volumes(engine, project, args).await?;
