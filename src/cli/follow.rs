@@ -1,4 +1,5 @@
-//! The foreground of `up`: what the sessions report, until they have all ended or the user has had enough.
+//! The foreground of `up`: what the sessions report, until they have all ended or the user has had enough. At rest it
+//! does nothing: the store tells when it has grown, the engine when a container has ended.
 
 use super::context::Engine;
 use super::remedy::engine_error;
@@ -9,14 +10,17 @@ use crate::error::Error;
 use crate::plan::observed::ContainerState;
 use crate::render::desired::Desired;
 use crate::store::Filter;
+use crate::watch::growth::Growth;
 use futures_util::future::FusedFuture;
 use futures_util::{FutureExt, StreamExt};
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::Instant;
 
-const INTERVAL: Duration = Duration::from_millis(100);
-/// The engine is looked at every so many intervals.
-const LOOK: u32 = 10;
+/// How often the engine is looked at beside what it tells.
+const LOOK: Duration = Duration::from_secs(30);
+/// How long the events of an end may take to the store.
+const LAST_WORDS: Duration = Duration::from_millis(300);
 
 /// Follows the sessions, while the files of their manifest are watched. Ctrl-C stops them; so does SIGTERM.
 pub async fn follow(
@@ -30,19 +34,37 @@ pub async fn follow(
     let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
     output::say("following; Ctrl-C stops the sessions, `clauderon up -d` leaves them running");
     let ids: Vec<String> = desired.iter().map(|desired| desired.id.clone()).collect();
+    let mut growth = Growth::of_store(&engine.home.database());
     let newest = status::reader(engine)?.and_then(|reader| reader.last_seq().ok()).unwrap_or(0);
     let mut filter = Filter { ids: Some(ids), after: newest, limit: 1000 };
-    for turn in 0u32.. {
+    let (mut ends, mut away) = (engine.docker.ends(), false);
+    let mut look = Instant::now();
+    loop {
         tokio::select! {
             _ = interrupt.recv() => break,
             _ = terminate.recv() => break,
-            () = tokio::time::sleep(INTERVAL) => {}
+            () = growth.grown() => while events::show_new(engine, &mut filter)? > 0 {},
+            Some(()) = ends.next() => look = Instant::now(),
+            () = tokio::time::sleep_until(look) => {
+                look = Instant::now() + LOOK;
+                match all_ended(engine, desired).await {
+                    Ok(true) => {
+                        // What was heard last is stored in a moment.
+                        tokio::time::sleep(LAST_WORDS).await;
+                        while events::show_new(engine, &mut filter)? > 0 {}
+                        return Ok(0);
+                    }
+                    Ok(false) if away => (ends, away) = (engine.docker.ends(), false),
+                    Ok(false) => {}
+                    // Whatever becomes of the sessions is seen when it is back.
+                    Err(_) if away => {}
+                    Err(error) => {
+                        away = true;
+                        output::say(&format!("{error}; it is looked at again every {} s", LOOK.as_secs()));
+                    }
+                }
+            }
             watched = &mut watching, if !watching.is_terminated() => watched?,
-        }
-        events::show_new(engine, &mut filter)?;
-        if turn % LOOK == 0 && all_ended(engine, desired).await? {
-            events::show_new(engine, &mut filter)?;
-            return Ok(0);
         }
     }
     output::say("stopping");
