@@ -53,18 +53,114 @@ fn ended(end: &End, when: &str) -> bool {
 
 #[test]
 fn a_first_up_may_end_at_every_call() {
+    let straight = Bed::new();
+    straight.ok(&UP);
+    let expected = straight.state();
     let calls = at_every_call(Bed::new, |bed, dies| {
         let when = &format!("after call {dies} of the first `up`");
         let ended = ended(&bed.kill(&UP, dies), when);
         bed.ok(&UP);
         bed.assert_up(when);
-        let state = bed.state();
+        bed.assert_state(&expected, when);
         bed.ok(&AWAY);
         bed.assert_gone(when);
-        bed.ok(&UP);
-        assert_eq!(state, bed.state(), "{when}");
-        bed.ok(&AWAY);
         ended
     });
-    assert!(calls > 100, "{calls}");
+    assert!(calls > 90, "{calls}");
+}
+
+/// A bed with a session whose agent has worked.
+fn busy() -> Bed {
+    let mut bed = Bed::new();
+    bed.ok(&UP);
+    bed.work();
+    bed.tell();
+    bed
+}
+
+#[test]
+fn an_up_that_recreates_may_end_at_every_call() {
+    let straight = busy();
+    straight.manifest("green", "opus");
+    straight.ok(&UP);
+    let expected = straight.state();
+    let calls = at_every_call(busy, |bed, dies| {
+        let when = &format!("after call {dies} of an `up` that recreates");
+        bed.manifest("green", "opus");
+        let ended = ended(&bed.kill(&UP, dies), when);
+        bed.assert_kept(when);
+        bed.ok(&UP);
+        bed.assert_up(when);
+        bed.assert_state(&expected, when);
+        bed.assert_kept(when);
+        bed.manifest("red", "opus");
+        bed.ok(&UP);
+        ended
+    });
+    assert!(calls > 30, "{calls}");
+}
+
+#[test]
+fn an_up_that_restarts_may_end_at_every_call() {
+    let straight = busy();
+    straight.manifest("red", "haiku");
+    straight.ok(&UP);
+    let expected = straight.state();
+    let calls = at_every_call(busy, |bed, dies| {
+        let when = &format!("after call {dies} of an `up` that restarts");
+        bed.manifest("red", "haiku");
+        let ended = ended(&bed.kill(&UP, dies), when);
+        bed.ok(&UP);
+        bed.assert_up(when);
+        bed.assert_state(&expected, when);
+        bed.assert_kept(when);
+        bed.manifest("red", "opus");
+        bed.ok(&UP);
+        ended
+    });
+    assert!(calls > 20, "{calls}");
+}
+
+#[test]
+fn a_down_may_end_at_every_call() {
+    let calls = at_every_call(busy, |bed, dies| {
+        let when = &format!("after call {dies} of `down`");
+        bed.work();
+        let ended = ended(&bed.kill(&["down"], dies), when);
+        bed.assert_kept(when);
+        // Either it is taken up again, or what is left is finished.
+        if dies % 2 == 0 {
+            bed.ok(&UP);
+            bed.assert_up(when);
+        }
+        bed.ok(&["down"]);
+        assert!(bed.holds().containers.is_empty(), "{when}");
+        bed.assert_kept(when);
+        bed.assert_imported(when);
+        bed.ok(&UP);
+        bed.assert_up(when);
+        ended
+    });
+    assert!(calls > 5, "{calls}");
+}
+
+#[test]
+fn a_removal_may_end_at_every_call() {
+    let calls = at_every_call(busy, |bed, dies| {
+        let when = &format!("after call {dies} of `down --checkouts --volumes --force`");
+        let ended = ended(&bed.kill(&AWAY, dies), when);
+        if dies % 2 == 0 {
+            bed.ok(&UP);
+            bed.assert_up(when);
+        }
+        bed.ok(&AWAY);
+        bed.assert_gone(when);
+        bed.assert_imported(when);
+        bed.assert_history(when);
+        bed.ok(&UP);
+        bed.assert_up(when);
+        bed.work();
+        ended
+    });
+    assert!(calls > 30, "{calls}");
 }

