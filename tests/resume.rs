@@ -2,7 +2,7 @@
 //! request that the model receives holds all that was said before, in order.
 
 use crate::support::pty::Terminal;
-use crate::support::world::{World, docker, eventually, inspect};
+use crate::support::world::{World, docker, eventually, files_with, inspect};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
@@ -55,7 +55,12 @@ fn assert_remembers(world: &World, session: &str, turn: usize, after: &str) {
 #[track_caller]
 fn ask(world: &World, session: &str, turn: usize) {
     let mut terminal = Terminal::of(world, &format!("clauderon attach {session}"));
+    let mut rows = 33;
     eventually("the conversation is shown", LONG, || {
+        // An agent that was running all the time draws itself anew for a new size alone.
+        rows = if rows == 33 { 34 } else { 33 };
+        terminal.resize(rows, 101);
+        std::thread::sleep(Duration::from_millis(250));
         terminal.shows("of many") || terminal.shows(&format!("number {}", turn - 1))
     });
     let question = question(session, turn);
@@ -109,6 +114,23 @@ fn run(world: &World, commands: &[&[&str]]) {
     }
 }
 
+/// All answers so far are where docs/conversations.md says, also when nothing else is left.
+#[track_caller]
+fn assert_transcripts(world: &World) {
+    let all = world.ps();
+    for (session, status) in SESSIONS.iter().zip(&all) {
+        let home = world.home().join("sessions").join(status["id"].as_str().unwrap());
+        let place = match *session {
+            "a" => format!("claude-projects/-workspace/{}.jsonl", status["conversation"].as_str().unwrap()),
+            _ => "codex/sessions".to_owned(),
+        };
+        for turn in 0..INTERRUPTIONS.len() {
+            let found = files_with(&home.join(&place), &answer(turn));
+            assert_eq!(found.len(), 1, "answer {turn} to {session} in {place}");
+        }
+    }
+}
+
 /// An interruption: its name, and what happens.
 type Interruption = (&'static str, fn(&World));
 
@@ -143,6 +165,7 @@ const INTERRUPTIONS: [Interruption; 10] = [
         let checkouts = SESSIONS.map(|session| world.checkout(session));
         run(world, &[&["down", "--checkouts", "--volumes", "--force"]]);
         assert!(checkouts.iter().all(|checkout| !checkout.exists()));
+        assert_transcripts(world);
         run(world, &[&["up", "--detach"]]);
         assert!(checkouts.iter().all(|checkout| checkout.exists()));
     }),

@@ -37,31 +37,27 @@ pub async fn follow(
     let mut growth = Growth::of_store(&engine.home.database());
     let newest = status::reader(engine)?.and_then(|reader| reader.last_seq().ok()).unwrap_or(0);
     let mut filter = Filter { ids: Some(ids), after: newest, limit: 1000 };
-    let (mut ends, mut away) = (engine.docker.ends(), false);
+    let (mut ends, mut listening, mut away) = (engine.docker.ends(), true, false);
     let mut look = Instant::now();
     loop {
         tokio::select! {
             _ = interrupt.recv() => break,
             _ = terminate.recv() => break,
-            () = growth.grown() => while events::show_new(engine, &mut filter)? > 0 {},
-            Some(()) = ends.next() => look = Instant::now(),
+            () = growth.grown() => show(engine, &mut filter)?,
+            end = ends.next(), if listening => match end {
+                Some(()) => look = Instant::now(),
+                // The engine is listened to again once it answers.
+                None => listening = false,
+            },
             () = tokio::time::sleep_until(look) => {
                 look = Instant::now() + LOOK;
-                match all_ended(engine, desired).await {
-                    Ok(true) => {
-                        // What was heard last is stored in a moment.
-                        tokio::time::sleep(LAST_WORDS).await;
-                        while events::show_new(engine, &mut filter)? > 0 {}
-                        return Ok(0);
-                    }
-                    Ok(false) if away => (ends, away) = (engine.docker.ends(), false),
-                    Ok(false) => {}
-                    // Whatever becomes of the sessions is seen when it is back.
-                    Err(_) if away => {}
-                    Err(error) => {
-                        away = true;
-                        output::say(&format!("{error}; it is looked at again every {} s", LOOK.as_secs()));
-                    }
+                if over(engine, desired, &mut away).await {
+                    tokio::time::sleep(LAST_WORDS).await;
+                    show(engine, &mut filter)?;
+                    return Ok(0);
+                }
+                if !listening && !away {
+                    (ends, listening) = (engine.docker.ends(), true);
                 }
             }
             watched = &mut watching, if !watching.is_terminated() => watched?,
@@ -72,6 +68,24 @@ pub async fn follow(
     let outcomes: Vec<_> = futures_util::stream::iter(stops).buffer_unordered(8).collect().await;
     outcomes.into_iter().collect::<Result<Vec<()>, _>>().map_err(engine_error)?;
     Ok(0)
+}
+
+/// Shows all that is new.
+fn show(engine: &Engine, filter: &mut Filter) -> Result<(), Error> {
+    while events::show_new(engine, filter)? > 0 {}
+    Ok(())
+}
+
+/// Whether all have ended. Where the engine is away, it is not known: that is said once.
+async fn over(engine: &Engine, desired: &[Desired], away: &mut bool) -> bool {
+    let ended = all_ended(engine, desired).await;
+    if let Err(error) = &ended
+        && !*away
+    {
+        output::say(&format!("{error}; it is looked at again every {} s", LOOK.as_secs()));
+    }
+    *away = ended.is_err();
+    ended.unwrap_or(false)
 }
 
 async fn all_ended(engine: &Engine, desired: &[Desired]) -> Result<bool, Error> {

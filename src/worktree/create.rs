@@ -10,7 +10,7 @@ use git2::{ErrorCode, Oid, Repository};
 use super::checkout::Checkout;
 use super::error::Error;
 use super::record::{COMMONDIR, Record, beside, scratch_prefix, sweep};
-use super::{config, copy, files, parent, publish};
+use super::{config, copy, files, locks, parent, publish};
 
 const LOCK_TIMEOUT: Duration = Duration::from_mins(5);
 
@@ -45,6 +45,7 @@ pub fn create(spec: &CheckoutSpec) -> Result<Checkout, Error> {
     crate::fs::create_private_dir(beside)?;
     let _lock = lock(&spec.directory)?;
     sweep(&spec.directory);
+    locks::sweep(&repository, &namespace);
     if let Some(found) = adopt(spec, &common)? {
         return Ok(found);
     }

@@ -14,6 +14,7 @@ mod files;
 pub mod foresee;
 pub mod import;
 mod inflate;
+mod locks;
 pub mod lost;
 mod object;
 mod pack;

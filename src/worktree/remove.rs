@@ -7,9 +7,10 @@ use std::path::Path;
 use git2::Repository;
 
 use super::error::Error;
+use super::locks::{self, Moving};
 use super::parent;
 use super::publish::through_lock;
-use super::record::{beside, scratch_prefix, sweep};
+use super::record::{beside, moving, scratch_prefix, sweep};
 
 /// Removes a checkout, following no link. What it holds is gone: ask `lost::would_be_lost` first.
 /// A checkout that is not there is no error.
@@ -18,6 +19,8 @@ pub fn remove(checkout: &Path, user_repository: &Path, session: &str) -> Result<
     take_away(checkout)?;
     match parent::open(user_repository) {
         Ok(repository) => {
+            locks::sweep(&repository, &namespace);
+            Moving::recover(&moving(checkout), &repository)?;
             remove_refs(&repository, &namespace).map_err(Error::git(format!("clean up `{namespace}`")))
         }
         Err(Error::NotARepository { .. }) => Ok(()),

@@ -1,6 +1,6 @@
 //! A repository, a home and an engine that runs nothing, for the real program; and the work of agents that it may not lose.
 
-use super::engine::{self, Holds, State};
+use super::engine::{self, Container, Holds, State};
 use super::tracer::{self, End};
 use crate::support::daemon::{ask, request};
 use serde_json::{Value, json};
@@ -10,6 +10,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 /// The bed.
 pub struct Bed {
@@ -19,18 +20,22 @@ pub struct Bed {
     pub done: usize,
     /// Events that the daemon has taken.
     told: usize,
+    turned: bool,
 }
 
 impl Bed {
     pub fn new() -> Self {
         let directory = tempfile::Builder::new().prefix("clauderon-bed-").tempdir().unwrap();
         let engine = engine::serve(&directory.path().join("engine.sock"));
-        let bed = Self { directory, engine, done: 0, told: 0 };
+        let bed = Self { directory, engine, done: 0, told: 0, turned: false };
         std::fs::create_dir(bed.root()).unwrap();
         bed.git(&bed.root(), &["init", "--quiet", "--initial-branch", "main"]);
         std::fs::write(bed.root().join("README.md"), "# A repository\n").unwrap();
         bed.git(&bed.root(), &["add", "."]);
         bed.git(&bed.root(), &["commit", "--quiet", "--message", "Begin"]);
+        // A ref that is removed is sought among the packed ones too.
+        bed.git(&bed.root(), &["branch", "other"]);
+        bed.git(&bed.root(), &["pack-refs", "--all"]);
         bed.manifest("red", "opus");
         bed
     }
@@ -51,6 +56,12 @@ impl Bed {
              proxy: {{hosts: {{{colour}.example: false}}}}\nsessions:\n  a: {{environment: {{COLOUR: {colour}}}}}\n"
         );
         std::fs::write(self.root().join("clauderon.yaml"), text).unwrap();
+    }
+
+    /// Whether this was asked an odd number of times before.
+    pub fn turned(&mut self) -> bool {
+        self.turned = !self.turned;
+        !self.turned
     }
 
     pub fn git(&self, place: &Path, args: &[&str]) -> String {
@@ -95,6 +106,23 @@ impl Bed {
             std::fs::write(lock.unwrap().path(), "").unwrap();
         }
         end
+    }
+
+    /// Runs a daemon that is killed at its call of this number, while something else is done. Who needs one and finds it
+    /// dead starts another.
+    pub fn kill_daemon(&mut self, dies: usize, meanwhile: impl FnOnce(&mut Self)) -> End {
+        self.stop_daemon();
+        let (command, socket) = (self.command(&["daemon", "--detached"]), self.home().join("daemon.sock"));
+        std::thread::scope(|scope| {
+            let daemon = scope.spawn(move || tracer::run(&command, dies));
+            while !daemon.is_finished() && UnixStream::connect(&socket).is_err() {
+                std::thread::sleep(Duration::from_millis(2));
+            }
+            meanwhile(self);
+            // Its own, or the one that took its place.
+            self.stop_daemon();
+            daemon.join().unwrap()
+        })
     }
 
     /// Ends the daemon, if there is one.
@@ -181,10 +209,25 @@ impl Bed {
     pub fn assert_imported(&self, when: &str) {
         let at = self.git(&self.root(), &["log", "-1", "--format=%s", "refs/heads/clauderon/a"]);
         assert_eq!(at, self.done.to_string(), "{when}");
+        self.assert_unlocked(when);
+    }
+
+    /// The user's repository is whole.
+    #[track_caller]
+    pub fn assert_whole(&self) {
         self.git(&self.root(), &["fsck", "--strict", "--no-dangling"]);
     }
 
-    /// `up` has nothing to do, and everything is as `up` leaves it.
+    /// Nobody is held up in the user's repository.
+    #[track_caller]
+    pub fn assert_unlocked(&self, when: &str) {
+        let (mut files, git) = (BTreeMap::new(), self.root().join(".git"));
+        gather(&git, &git, &mut files, &["objects/"]);
+        let locks: Vec<_> = files.keys().filter(|name| name.ends_with(".lock")).collect();
+        assert!(locks.is_empty(), "{locks:?} {when}");
+    }
+
+    /// The session runs, on volumes that its user may write.
     #[track_caller]
     pub fn assert_up(&self, when: &str) {
         let holds = self.holds();
@@ -194,7 +237,6 @@ impl Bed {
         // Root's volumes need not be given to root.
         let given = rustix::process::getuid().is_root() || mounted.is_subset(&holds.given);
         assert!(given, "a volume is root's {when}: {mounted:?}, but {:?}", holds.given);
-        assert_eq!(self.ok(&["plan"]), "nothing to do\n", "{when}");
     }
 
     /// Nothing is left but what is kept for ever.
@@ -211,9 +253,10 @@ impl Bed {
         let record = std::fs::read_to_string(self.session().join("session.json")).unwrap();
         assert!(record.contains("\"active\": false"), "{record} {when}");
         assert_eq!(self.git(&self.root(), &["status", "--porcelain"]), "?? clauderon.yaml", "{when}");
+        self.assert_unlocked(when);
     }
 
-    /// The home and the refs are those of a run that was not killed.
+    /// Home, refs and engine are as a run has left them that was not killed.
     #[track_caller]
     pub fn assert_state(&self, expected: &BTreeMap<String, String>, when: &str) {
         let state = self.state();
@@ -221,15 +264,20 @@ impl Bed {
         let names: Vec<&String> = state.keys().chain(expected.keys()).filter(differs).collect();
         let what = names.first().map(|name| (state.get(*name), expected.get(*name)));
         assert!(names.is_empty(), "{names:?} {when}: {what:?}");
+        self.assert_unlocked(when);
     }
 
-    /// The files of the home and the refs of the repository, with what is in them, but for what differs each time.
+    /// What is in the home and the engine, and the refs of the repository, with what is in them, but for what differs each time.
     pub fn state(&self) -> BTreeMap<String, String> {
         let mut state = BTreeMap::new();
         let home = self.home();
-        gather(&home, &home, &mut state);
+        gather(&home, &home, &mut state, &VOLATILE);
         let refs = self.git(&self.root(), &["for-each-ref", "--format=%(refname)"]);
         state.extend(refs.lines().map(|line| (format!("ref {line}"), String::new())));
+        let labels = |it: &Container| format!("{:?} {:?} {}", it.state, it.labels, it.environment);
+        let holds = self.holds();
+        state.extend(holds.containers.iter().map(|(name, it)| (format!("container {name}"), labels(it))));
+        state.extend(holds.volumes.keys().map(|name| (format!("volume {name}"), String::new())));
         let place = self.directory.path().display().to_string();
         let same = |text: String| without_numbers(&text.replace(&place, "bed"));
         state.into_iter().map(|(path, text)| (same(path), same(text))).collect()
@@ -256,13 +304,13 @@ const VOLATILE: [&str; 10] = [
     "proxy-ca.pem",
 ];
 
-fn gather(directory: &Path, home: &Path, state: &mut BTreeMap<String, String>) {
+fn gather(directory: &Path, home: &Path, state: &mut BTreeMap<String, String>, without: &[&str]) {
     for entry in std::fs::read_dir(directory).unwrap() {
         let path = entry.unwrap().path();
         let name = path.strip_prefix(home).unwrap().display().to_string();
         if path.is_dir() && !path.is_symlink() {
-            gather(&path, home, state);
-        } else if !VOLATILE.iter().any(|volatile| name.contains(volatile)) {
+            gather(&path, home, state, without);
+        } else if !without.iter().any(|volatile| name.contains(volatile)) {
             let text = std::fs::read(&path).unwrap_or_default();
             state.insert(name, String::from_utf8_lossy(&text).into_owned());
         }

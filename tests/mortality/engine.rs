@@ -30,7 +30,7 @@ pub struct Holds {
 /// One container.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Container {
-    pub labels: Value,
+    pub labels: BTreeMap<String, String>,
     pub environment: Value,
     pub volumes: BTreeSet<String>,
     pub state: State,
@@ -135,7 +135,7 @@ impl Holds {
         let mounts = body["HostConfig"]["Mounts"].as_array().cloned().unwrap_or_default();
         let volumes = mounts.iter().filter(|mount| mount["Type"] == "volume");
         let container = Container {
-            labels: body["Labels"].clone(),
+            labels: serde_json::from_value(body["Labels"].clone()).unwrap(),
             environment: body["Env"].clone(),
             volumes: volumes.map(|mount| mount["Source"].as_str().unwrap().to_owned()).collect(),
             state: State::Created,
