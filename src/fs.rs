@@ -231,11 +231,17 @@ mod tests {
         let mut dead = std::process::Command::new("true").spawn().unwrap();
         dead.wait().unwrap();
         let names = [std::process::id(), dead.id()].map(|writer| format!("{DRAFT}{writer}-a"));
-        for name in names.iter().chain(&[".clauderon-draft-x".to_owned(), ".clauderon-draft--1-a".to_owned()]) {
+        for name in names.iter().chain(&[".clauderon-draft-x".to_owned(), ".clauderon-draft--1-a".to_owned()])
+        {
             std::fs::write(directory.path().join(name), "half").unwrap();
         }
         replace(&directory.path().join("file"), b"whole", 0o600).unwrap();
-        let expected = [".clauderon-draft--1-a".to_owned(), names[0].clone(), ".clauderon-draft-x".to_owned(), "file".to_owned()];
+        let expected = [
+            ".clauderon-draft--1-a".to_owned(),
+            names[0].clone(),
+            ".clauderon-draft-x".to_owned(),
+            "file".to_owned(),
+        ];
         assert_eq!(list(directory.path()).unwrap(), expected);
     }
 

@@ -66,7 +66,7 @@ fn edit(manifest: &Path, socket: &Path, turn: usize) -> Result<f64, Failure> {
     let line = text.lines().find(|line| line.contains(&host)).ok_or("the manifest does not name it")?;
     let text = text.replace(line, &format!("    {host}: false"));
     let start = Instant::now();
-    if turn % 2 == 0 {
+    if turn.is_multiple_of(2) {
         std::fs::write(manifest, text)?;
     } else {
         let new = manifest.with_extension("new");

@@ -29,13 +29,13 @@ impl Bed {
         let engine = engine::serve(&directory.path().join("engine.sock"));
         let bed = Self { directory, engine, done: 0, told: 0, turned: false };
         std::fs::create_dir(bed.root()).unwrap();
-        bed.git(&bed.root(), &["init", "--quiet", "--initial-branch", "main"]);
+        git(&bed.root(), &["init", "--quiet", "--initial-branch", "main"]);
         std::fs::write(bed.root().join("README.md"), "# A repository\n").unwrap();
-        bed.git(&bed.root(), &["add", "."]);
-        bed.git(&bed.root(), &["commit", "--quiet", "--message", "Begin"]);
+        git(&bed.root(), &["add", "."]);
+        git(&bed.root(), &["commit", "--quiet", "--message", "Begin"]);
         // A ref that is removed is sought among the packed ones too.
-        bed.git(&bed.root(), &["branch", "other"]);
-        bed.git(&bed.root(), &["pack-refs", "--all"]);
+        git(&bed.root(), &["branch", "other"]);
+        git(&bed.root(), &["pack-refs", "--all"]);
         bed.manifest("red", "opus");
         bed
     }
@@ -64,20 +64,14 @@ impl Bed {
         !self.turned
     }
 
-    pub fn git(&self, place: &Path, args: &[&str]) -> String {
-        let identity = ["-c", "user.name=Ada", "-c", "user.email=ada@example.org", "-c", "gc.auto=0"];
-        let output = Command::new("git").args(identity).args(args).current_dir(place).output().unwrap();
-        assert!(output.status.success(), "git {args:?}: {}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).unwrap().trim().to_owned()
-    }
-
     fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_clauderon"));
         command.args(args).current_dir(self.root()).stdin(Stdio::null());
         command.env("CLAUDERON_HOME", self.home()).env("HOME", self.directory.path().join("user"));
         command.env("DOCKER_HOST", format!("unix://{}/engine.sock", self.directory.path().display()));
         command.env("XDG_CONFIG_HOME", self.directory.path().join("config"));
-        for name in clauderon::credential::known::VARIABLES.iter().chain(&["CLAUDE_CONFIG_DIR", "CODEX_HOME"]) {
+        for name in clauderon::credential::known::VARIABLES.iter().chain(&["CLAUDE_CONFIG_DIR", "CODEX_HOME"])
+        {
             command.env_remove(name);
         }
         command
@@ -154,8 +148,8 @@ impl Bed {
         self.done += 1;
         let (done, checkout) = (self.done.to_string(), self.checkout());
         std::fs::write(checkout.join("done.txt"), &done).unwrap();
-        self.git(&checkout, &["add", "done.txt"]);
-        self.git(&checkout, &["commit", "--quiet", "--message", &done]);
+        git(&checkout, &["add", "done.txt"]);
+        git(&checkout, &["commit", "--quiet", "--message", &done]);
         std::fs::write(checkout.join("begun.txt"), &done).unwrap();
         let transcript = self.transcript();
         std::fs::create_dir_all(transcript.parent().unwrap()).unwrap();
@@ -171,26 +165,26 @@ impl Bed {
         let id = session.file_name().unwrap().to_str().unwrap().to_owned();
         let token = std::fs::read_to_string(session.join("token")).unwrap();
         let Ok(mut stream) = UnixStream::connect(short.join("link.sock")) else { return };
-        let body = json!({"session_id": id, "event": "Notification", "data": {"number": self.told}}).to_string();
+        let body =
+            json!({"session_id": id, "event": "Notification", "data": {"number": self.told}}).to_string();
         let text = format!("hooks\n{}", request(&token, &body));
         if ask(&mut stream, text.as_bytes()) == 204 {
             self.told += 1;
         }
     }
 
-    /// All that the agent did is where it was, and all that was heard of it is known.
+    /// All that the agent did is where it was.
     #[track_caller]
-    pub fn assert_kept(&self, when: &str) {
+    pub fn assert_work(&self, when: &str) {
         let (done, checkout) = (self.done.to_string(), self.checkout());
         for path in [checkout.join("done.txt"), checkout.join("begun.txt")] {
             assert_eq!(std::fs::read_to_string(&path).unwrap_or_default(), done, "{} {when}", path.display());
         }
-        assert_eq!(self.git(&checkout, &["log", "-1", "--format=%s"]), done, "{when}");
-        assert_eq!(self.git(&checkout, &["status", "--porcelain"]), "?? begun.txt", "{when}");
-        self.assert_history(when);
+        assert_eq!(git(&checkout, &["log", "-1", "--format=%s"]), done, "{when}");
+        assert_eq!(git(&checkout, &["status", "--porcelain"]), "?? begun.txt", "{when}");
     }
 
-    /// What no removal takes away.
+    /// What no removal takes away: what it said, and all that was heard of it.
     #[track_caller]
     pub fn assert_history(&self, when: &str) {
         assert_eq!(std::fs::read_to_string(self.transcript()).unwrap(), self.done.to_string(), "{when}");
@@ -207,7 +201,7 @@ impl Bed {
     /// All that was committed is in the user's repository, which is whole.
     #[track_caller]
     pub fn assert_imported(&self, when: &str) {
-        let at = self.git(&self.root(), &["log", "-1", "--format=%s", "refs/heads/clauderon/a"]);
+        let at = git(&self.root(), &["log", "-1", "--format=%s", "refs/heads/clauderon/a"]);
         assert_eq!(at, self.done.to_string(), "{when}");
         self.assert_unlocked(when);
     }
@@ -215,7 +209,7 @@ impl Bed {
     /// The user's repository is whole.
     #[track_caller]
     pub fn assert_whole(&self) {
-        self.git(&self.root(), &["fsck", "--strict", "--no-dangling"]);
+        git(&self.root(), &["fsck", "--strict", "--no-dangling"]);
     }
 
     /// Nobody is held up in the user's repository.
@@ -223,7 +217,8 @@ impl Bed {
     pub fn assert_unlocked(&self, when: &str) {
         let (mut files, git) = (BTreeMap::new(), self.root().join(".git"));
         gather(&git, &git, &mut files, &["objects/"]);
-        let locks: Vec<_> = files.keys().filter(|name| name.ends_with(".lock")).collect();
+        let locks: Vec<_> =
+            files.keys().filter(|name| Path::new(name).extension().is_some_and(|it| it == "lock")).collect();
         assert!(locks.is_empty(), "{locks:?} {when}");
     }
 
@@ -246,13 +241,16 @@ impl Bed {
         assert_eq!(holds.containers.keys().collect::<Vec<_>>(), [""; 0], "{when}");
         let own: Vec<_> = holds.volumes.keys().filter(|name| name.starts_with("clauderon-shop")).collect();
         assert_eq!(own, [""; 0], "{when}");
-        let refs = self.git(&self.root(), &["for-each-ref", "--format=%(refname)", "refs/clauderon"]);
+        let refs = git(&self.root(), &["for-each-ref", "--format=%(refname)", "refs/clauderon"]);
         assert!(refs.lines().all(|name| name.contains("/published/")), "{refs} {when}");
-        let left = self.state().into_keys().filter(|path| path.starts_with("sessions/") && path.contains("checkout"));
+        let left = self
+            .state()
+            .into_keys()
+            .filter(|path| path.starts_with("sessions/") && path.contains("checkout"));
         assert_eq!(left.collect::<Vec<_>>(), [""; 0], "{when}");
         let record = std::fs::read_to_string(self.session().join("session.json")).unwrap();
         assert!(record.contains("\"active\": false"), "{record} {when}");
-        assert_eq!(self.git(&self.root(), &["status", "--porcelain"]), "?? clauderon.yaml", "{when}");
+        assert_eq!(git(&self.root(), &["status", "--porcelain"]), "?? clauderon.yaml", "{when}");
         self.assert_unlocked(when);
     }
 
@@ -272,7 +270,7 @@ impl Bed {
         let mut state = BTreeMap::new();
         let home = self.home();
         gather(&home, &home, &mut state, &VOLATILE);
-        let refs = self.git(&self.root(), &["for-each-ref", "--format=%(refname)"]);
+        let refs = git(&self.root(), &["for-each-ref", "--format=%(refname)"]);
         state.extend(refs.lines().map(|line| (format!("ref {line}"), String::new())));
         let labels = |it: &Container| format!("{:?} {:?} {}", it.state, it.labels, it.environment);
         let holds = self.holds();
@@ -282,6 +280,14 @@ impl Bed {
         let same = |text: String| without_numbers(&text.replace(&place, "bed"));
         state.into_iter().map(|(path, text)| (same(path), same(text))).collect()
     }
+}
+
+#[track_caller]
+fn git(place: &Path, args: &[&str]) -> String {
+    let identity = ["-c", "user.name=Ada", "-c", "user.email=ada@example.org", "-c", "gc.auto=0"];
+    let output = Command::new("git").args(identity).args(args).current_dir(place).output().unwrap();
+    assert!(output.status.success(), "git {args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
 /// A text without its long numbers: ids, hashes and tokens.
@@ -300,7 +306,15 @@ fn without_numbers(text: &str) -> String {
 
 /// What is not the same twice, or is written for the next time alone.
 const VOLATILE: [&str; 10] = [
-    "state.db", "daemon.", "audit.", ".git/index", ".git/objects", ".git/logs", ".lock", "watches/", "authority/",
+    "state.db",
+    "daemon.",
+    "audit.",
+    ".git/index",
+    ".git/objects",
+    ".git/logs",
+    ".lock",
+    "watches/",
+    "authority/",
     "proxy-ca.pem",
 ];
 

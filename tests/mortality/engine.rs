@@ -61,8 +61,8 @@ pub fn serve(path: &Path) -> Held {
             while let Ok((stream, _)) = listener.accept().await {
                 let held = Arc::clone(&of_server);
                 let service = service_fn(move |request| answer(request, Arc::clone(&held)));
-                let connection =
-                    hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+                let connection = hyper::server::conn::http1::Builder::new()
+                    .serve_connection(TokioIo::new(stream), service);
                 tokio::spawn(connection);
             }
         });
@@ -72,7 +72,7 @@ pub fn serve(path: &Path) -> Held {
 
 async fn answer(request: Request<Incoming>, held: Held) -> Result<Answer, Infallible> {
     let (head, body) = request.into_parts();
-    let body = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
+    let body = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
     let body: Value = serde_json::from_slice(&body).unwrap_or_default();
     let path = head.uri.path().trim_start_matches("/v1.41").to_owned();
     let parts: Vec<&str> = path.trim_start_matches('/').split('/').collect();

@@ -104,8 +104,7 @@ impl Call {
 fn is_outside(thread: Pid, descriptor: u64) -> bool {
     let path = std::fs::read_link(format!("/proc/{thread}/fd/{descriptor}")).unwrap_or_default();
     let path = path.to_string_lossy();
-    descriptor > 2
-        && (path.starts_with("socket:") || (path.starts_with('/') && !path.starts_with("/dev/")))
+    descriptor > 2 && (path.starts_with("socket:") || (path.starts_with('/') && !path.starts_with("/dev/")))
 }
 
 /// How a program came to its end.
@@ -152,7 +151,8 @@ pub fn run(command: &Command, dies: usize) -> End {
     }
 }
 
-/// The program, begun and held before its first call.
+/// The program, begun and held before its first call. `run` waits for it.
+#[allow(clippy::zombie_processes)]
 fn begin(command: &Command) -> Pid {
     let mut waiting = Command::new("sh");
     waiting.args(["-c", "read -r line; exec \"$0\" \"$@\""]).arg(command.get_program());

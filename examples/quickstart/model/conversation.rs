@@ -63,7 +63,9 @@ pub fn from_responses(body: &Value) -> Conversation {
         conversation.turns += 1;
         match item["role"].as_str() {
             Some(role @ ("user" | "assistant")) => {
-                list(item, "content").iter().for_each(|block| conversation.read(role, block));
+                for block in list(item, "content") {
+                    conversation.read(role, block);
+                }
             }
             Some(_) => {}
             None => conversation.read("tool", item),
