@@ -156,10 +156,12 @@ fn a_removal_may_end_at_every_call() {
         if dies % 2 == 1 {
             bed.ok(&AWAY);
             bed.assert_gone(when);
+            bed.assert_imported(when);
         }
-        bed.assert_imported(when);
         bed.ok(&UP);
         bed.assert_up(when);
+        bed.assert_commits(when);
+        bed.assert_unlocked(when);
         bed.assert_history(when);
         bed.work();
         ended

@@ -180,8 +180,15 @@ impl Bed {
         for path in [checkout.join("done.txt"), checkout.join("begun.txt")] {
             assert_eq!(std::fs::read_to_string(&path).unwrap_or_default(), done, "{} {when}", path.display());
         }
-        assert_eq!(git(&checkout, &["log", "-1", "--format=%s"]), done, "{when}");
         assert_eq!(git(&checkout, &["status", "--porcelain"]), "?? begun.txt", "{when}");
+        self.assert_commits(when);
+    }
+
+    /// All that it committed is in its checkout, or in the one that was made after that.
+    #[track_caller]
+    pub fn assert_commits(&self, when: &str) {
+        let newest = git(&self.checkout(), &["log", "-1", "--format=%s"]);
+        assert_eq!(newest, self.done.to_string(), "{when}");
     }
 
     /// What no removal takes away: what it said, and all that was heard of it.
