@@ -2,6 +2,7 @@
 //! nothing is written; and now and then, for where the system tells nothing.
 
 use super::places::{Stamps, stamps};
+use notify::event::ModifyKind;
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -57,7 +58,10 @@ fn watcher(
     let mut watcher = notify::recommended_watcher(move |told: notify::Result<Event>| {
         let concerns = |event: &Event| {
             let ours = event.paths.iter().any(|path| of_files.contains(path));
-            !matches!(event.kind, EventKind::Access(_)) && (ours || event.need_rescan())
+            // Root's SQLite gives the log to its owner whenever it opens it: whoever reads would tell himself.
+            let reads =
+                matches!(event.kind, EventKind::Access(_) | EventKind::Modify(ModifyKind::Metadata(_)));
+            !reads && (ours || event.need_rescan())
         };
         // What cannot be told may be anything.
         if told.map_or(true, |event| concerns(&event)) {
