@@ -55,13 +55,40 @@ pub fn replace(path: &Path, content: &[u8], mode: u32) -> Result<(), Error> {
 }
 
 fn replaced(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
+    draft(path, content, mode)?.persist(path)?;
+    Ok(())
+}
+
+/// How the name of a file begins that will be another as a whole; the process that writes it follows.
+const DRAFT: &str = ".clauderon-draft-";
+
+/// A file beside another that is to take its place. What writers left here that were killed is taken away.
+fn draft(path: &Path, content: &[u8], mode: u32) -> io::Result<tempfile::NamedTempFile> {
     use std::io::Write;
     use std::os::unix::fs::PermissionsExt;
-    let mut file = tempfile::NamedTempFile::new_in(path.parent().unwrap_or(Path::new(".")))?;
+    let directory = path.parent().unwrap_or(Path::new("."));
+    sweep(directory);
+    let prefix = format!("{DRAFT}{}-", std::process::id());
+    let mut file = tempfile::Builder::new().prefix(&prefix).tempfile_in(directory)?;
     file.write_all(content)?;
     file.as_file().set_permissions(std::fs::Permissions::from_mode(mode))?;
-    file.persist(path)?;
-    Ok(())
+    Ok(file)
+}
+
+/// Removes drafts whose writers are no more.
+fn sweep(directory: &Path) {
+    let is_left = |name: &str| {
+        let writer = name.strip_prefix(DRAFT)?.split_once('-')?.0.parse().ok();
+        let writer = rustix::process::Pid::from_raw(writer?)?;
+        let lives = rustix::process::test_kill_process(writer) != Err(rustix::io::Errno::SRCH);
+        (!lives).then_some(())
+    };
+    for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
+        if entry.file_name().to_str().and_then(is_left).is_some() {
+            // In nobody's way where it fails.
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
 }
 
 /// Where a path leads now: links are followed as far as there is anything, what is not there yet stays as it is written.
@@ -101,13 +128,8 @@ fn opened_real(path: &Path, flags: OFlags) -> io::Result<OwnedFd> {
 
 /// Makes a file with the given mode, whole or not at all; `false` where there is something already.
 pub fn create_new(path: &Path, content: &[u8], mode: u32) -> Result<bool, Error> {
-    use std::io::Write;
-    use std::os::unix::fs::PermissionsExt;
     let written = || -> io::Result<bool> {
-        let mut file = tempfile::NamedTempFile::new_in(path.parent().unwrap_or(Path::new(".")))?;
-        file.write_all(content)?;
-        file.as_file().set_permissions(std::fs::Permissions::from_mode(mode))?;
-        match file.persist_noclobber(path) {
+        match draft(path, content, mode)?.persist_noclobber(path) {
             Err(failed) if failed.error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
             other => other.map(|_| true).map_err(|failed| failed.error),
         }
@@ -202,6 +224,26 @@ pub fn append(path: &Path) -> Result<std::fs::File, Error> {
 mod tests {
     use super::*;
     use std::os::unix::fs::symlink;
+
+    #[test]
+    fn a_draft_is_swept_once_its_writer_is_no_more() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut dead = std::process::Command::new("true").spawn().unwrap();
+        dead.wait().unwrap();
+        let names = [std::process::id(), dead.id()].map(|writer| format!("{DRAFT}{writer}-a"));
+        for name in names.iter().chain(&[".clauderon-draft-x".to_owned(), ".clauderon-draft--1-a".to_owned()])
+        {
+            std::fs::write(directory.path().join(name), "half").unwrap();
+        }
+        replace(&directory.path().join("file"), b"whole", 0o600).unwrap();
+        let expected = [
+            ".clauderon-draft--1-a".to_owned(),
+            names[0].clone(),
+            ".clauderon-draft-x".to_owned(),
+            "file".to_owned(),
+        ];
+        assert_eq!(list(directory.path()).unwrap(), expected);
+    }
 
     #[test]
     fn what_was_agreed_to_is_what_is_opened_and_written() {

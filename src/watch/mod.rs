@@ -2,6 +2,7 @@
 //! directories are watched, each by itself and none with what lies below it; and they are looked at now and then, for
 //! where the system tells nothing.
 
+pub mod growth;
 pub mod places;
 
 use notify::{ErrorKind, Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};

@@ -10,7 +10,7 @@ use git2::{ErrorCode, Oid, Repository};
 use super::checkout::{Checkout, Kind};
 use super::error::Error;
 use super::record::{COMMONDIR, Record, beside, scratch_prefix, sweep};
-use super::{config, copy, files, linked, parent, publish};
+use super::{config, copy, files, linked, locks, parent, publish};
 
 const LOCK_TIMEOUT: Duration = Duration::from_mins(5);
 
@@ -47,6 +47,7 @@ pub fn create(spec: &CheckoutSpec) -> Result<Checkout, Error> {
     crate::fs::create_private_dir(around)?;
     let _lock = lock(&spec.directory)?;
     sweep(&spec.directory);
+    locks::sweep(&repository, &namespace);
     if let Some(found) = adopt(spec, &common)? {
         return Ok(found);
     }

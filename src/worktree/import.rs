@@ -7,9 +7,11 @@ use git2::{Oid, Repository};
 
 use super::beneath::Beneath;
 use super::error::Error;
+use super::locks::{self, Moving};
 use super::parent;
 use super::publish::{Outcome, publish, set};
 use super::quarantine::Quarantine;
+use super::record::moving;
 use super::refs::{Head, Refs};
 use super::transfer::{Refusal, Transfer};
 
@@ -89,6 +91,8 @@ pub fn import(spec: &ImportSpec) -> Result<Imported, Error> {
     let root = Beneath::open(&spec.checkout)?;
     let refs = Refs::read(&root)?;
     let repository = parent::open(&spec.parent)?;
+    locks::sweep(&repository, &namespace);
+    Moving::recover(&moving(&spec.checkout), &repository)?;
     let base = parent::target(&repository, &format!("{namespace}base"))?;
     let mut import = Import { spec, repository, namespace, base, imported: Imported::default() };
     let tips = import.tips(&refs)?;
@@ -160,6 +164,7 @@ impl Import<'_> {
         let common = parent::common_directory(&self.repository)?;
         let published = parent::published(&self.namespace, &self.spec.branch);
         let name = self.name(tip);
+        let _moving = Moving::begin(&moving(&self.spec.checkout), &name)?;
         match publish(&self.repository, &common, &self.spec.branch, &published, tip.id)? {
             Outcome::Unchanged => Ok(()),
             Outcome::Moved(old) => self.moved(name, old, tip.id),

@@ -15,6 +15,7 @@ pub mod foresee;
 pub mod import;
 mod inflate;
 mod linked;
+mod locks;
 pub mod lost;
 mod object;
 mod pack;

@@ -7,11 +7,10 @@ use std::time::{Duration, Instant};
 use git2::{ErrorCode, Oid, Repository};
 
 use super::error::Error;
+use super::locks::{STALE, age};
 use super::parent::{in_use, target};
 
 const LOG: &str = "clauderon: import";
-/// The age at which a ref's lock is nobody's any more.
-const STALE: Duration = Duration::from_secs(1);
 
 /// What became of a branch.
 #[derive(Debug, PartialEq, Eq)]
@@ -119,8 +118,4 @@ pub(super) fn through_lock<T>(
             other => return other,
         }
     }
-}
-
-fn age(path: &Path) -> Option<Duration> {
-    std::fs::symlink_metadata(path).ok()?.modified().ok()?.elapsed().ok()
 }

@@ -107,6 +107,11 @@ pub fn beside(directory: &Path, suffix: &str) -> PathBuf {
     directory.with_file_name(name)
 }
 
+/// The file that names the branch of the user's that an import is moving.
+pub fn moving(directory: &Path) -> PathBuf {
+    beside(directory, ".moving")
+}
+
 /// The start of the names of what is half made or half removed beside a checkout.
 pub fn scratch_prefix(directory: &Path) -> OsString {
     let mut name = OsString::from(".");

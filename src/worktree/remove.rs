@@ -8,8 +8,9 @@ use super::checkout::Kind;
 use super::delete::delete;
 use super::error::Error;
 use super::import::REPLACED;
+use super::locks::{self, Moving};
 use super::publish::through_lock;
-use super::record::{Record, beside, scratch_prefix, sweep};
+use super::record::{Record, beside, moving, scratch_prefix, sweep};
 use super::{linked, parent};
 
 /// Removes a checkout, following no link. What it holds is gone: ask `lost::would_be_lost` first.
@@ -26,6 +27,8 @@ pub fn remove(checkout: &Path, user_repository: &Path, session: &str) -> Result<
     match parent::open_one(user_repository, recorded.as_deref()) {
         Ok(repository) => {
             linked::remove::unregister(&repository, checkout, session)?;
+            locks::sweep(&repository, &namespace);
+            Moving::recover(&moving(checkout), &repository)?;
             remove_refs(&repository, &namespace).map_err(Error::git(format!("clean up `{namespace}`")))
         }
         Err(Error::NotARepository { .. }) => Ok(()),

@@ -1,6 +1,7 @@
 //! What a request's body tells of the conversation so far, for either provider. Pure.
 //! Bodies are other people's bytes: whatever is missing reads as empty.
 
+use serde::Serialize;
 use serde_json::Value;
 
 use crate::side::is_side;
@@ -26,6 +27,17 @@ pub struct Conversation {
     pub tool_results: usize,
     /// Whether this is no turn of the conversation, but a request beside it.
     pub side: bool,
+    /// All that was said, in order, without what the agents add.
+    pub said: Vec<Said>,
+}
+
+/// A piece of text of a conversation.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub struct Said {
+    /// Who said it: `user` or `assistant`.
+    pub role: String,
+    /// What, byte for byte.
+    pub text: String,
 }
 
 /// Reads the body of Anthropic's `/v1/messages`.
@@ -33,10 +45,10 @@ pub fn from_messages(body: &Value) -> Conversation {
     let mut conversation = Conversation { side: is_side(body), ..Conversation::default() };
     for message in list(body, "messages") {
         conversation.turns += 1;
-        if message["role"] == "user" {
+        if let Some(role @ ("user" | "assistant")) = message["role"].as_str() {
             match &message["content"] {
-                Value::String(text) => conversation.hear(text),
-                Value::Array(blocks) => blocks.iter().for_each(|block| conversation.read(block)),
+                Value::String(text) => conversation.hear(role, text),
+                Value::Array(blocks) => blocks.iter().for_each(|block| conversation.read(role, block)),
                 _ => {}
             }
         }
@@ -49,21 +61,25 @@ pub fn from_responses(body: &Value) -> Conversation {
     let mut conversation = Conversation { side: is_side(body), ..Conversation::default() };
     for item in list(body, "input") {
         conversation.turns += 1;
-        if item["role"] == "user" {
-            for block in list(item, "content") {
-                conversation.read(block);
+        match item["role"].as_str() {
+            Some(role @ ("user" | "assistant")) => {
+                for block in list(item, "content") {
+                    conversation.read(role, block);
+                }
             }
-        } else if item["role"].is_null() {
-            conversation.read(item);
+            Some(_) => {}
+            None => conversation.read("tool", item),
         }
     }
     conversation
 }
 
 impl Conversation {
-    fn read(&mut self, block: &Value) {
+    fn read(&mut self, role: &str, block: &Value) {
         match block["type"].as_str() {
-            Some("text" | "input_text") => self.hear(block["text"].as_str().unwrap_or_default()),
+            Some("text" | "input_text" | "output_text") => {
+                self.hear(role, block["text"].as_str().unwrap_or_default());
+            }
             Some("tool_result" | "function_call_output" | "custom_tool_call_output") => {
                 self.tool_results += 1;
             }
@@ -71,12 +87,15 @@ impl Conversation {
         }
     }
 
-    fn hear(&mut self, text: &str) {
+    fn hear(&mut self, role: &str, text: &str) {
         if ADDED_BY_THE_AGENT.iter().any(|opening| text.starts_with(opening)) {
             return;
         }
-        text.clone_into(&mut self.user_text);
-        self.tool_results = 0;
+        self.said.push(Said { role: role.to_owned(), text: text.to_owned() });
+        if role == "user" {
+            text.clone_into(&mut self.user_text);
+            self.tool_results = 0;
+        }
     }
 }
 
@@ -85,6 +104,34 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    fn said(role: &str, text: &str) -> Said {
+        Said { role: role.into(), text: text.into() }
+    }
+
+    #[test]
+    fn both_sides_of_a_conversation_are_kept_in_order() {
+        let claude = json!({"messages": [
+            {"role": "user", "content": "one"},
+            {"role": "assistant", "content": [{"type": "text", "text": "two"}, {"type": "tool_use"}]},
+            {"role": "user", "content": [{"type": "tool_result", "content": "ok"}]},
+            {"role": "assistant", "content": [{"type": "text", "text": "three"}]},
+        ]});
+        let message = |role: &str, kind: &str, text: &str| json!({"role": role, "content": [{"type": kind, "text": text}]});
+        let codex = json!({"input": [
+            message("user", "input_text", "one"),
+            message("assistant", "output_text", "two"),
+            {"type": "function_call_output", "output": "ok"},
+            message("assistant", "output_text", "three"),
+        ]});
+        for conversation in [from_messages(&claude), from_responses(&codex)] {
+            assert_eq!(
+                conversation.said,
+                [said("user", "one"), said("assistant", "two"), said("assistant", "three")]
+            );
+            assert_eq!((conversation.user_text.as_str(), conversation.tool_results), ("one", 1));
+        }
+    }
 
     #[test]
     fn the_users_own_words_are_kept_byte_for_byte() {
@@ -96,7 +143,8 @@ mod tests {
             ]},
             {"role": "system", "content": "more tools"},
         ]});
-        let expected = Conversation { user_text: words.into(), turns: 2, tool_results: 0, side: false };
+        let said = vec![said("user", words)];
+        let expected = Conversation { user_text: words.into(), turns: 2, tool_results: 0, side: false, said };
         assert_eq!(from_messages(&body), expected);
     }
 
@@ -134,7 +182,9 @@ mod tests {
             {"type": "function_call_output", "output": "ok"},
             {"type": "custom_tool_call_output", "output": [{"type": "input_text", "text": "not the user"}]},
         ]});
-        let expected = Conversation { user_text: "fix it".into(), turns: 6, tool_results: 2, side: true };
+        let said = vec![said("user", "fix it")];
+        let expected =
+            Conversation { user_text: "fix it".into(), turns: 6, tool_results: 2, side: true, said };
         assert_eq!(from_responses(&body), expected);
     }
 

@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 
 use serde::Serialize;
 
-use crate::conversation::Conversation;
+use crate::conversation::{Conversation, Said};
 use crate::error::ModelError;
 
 /// What is recorded of one request.
@@ -31,6 +31,8 @@ pub struct Entry<'a> {
     pub tool_results: usize,
     /// Whether it was no turn of the conversation, but a request beside it.
     pub side: bool,
+    /// All that was said before the answer, in order.
+    pub said: &'a [Said],
     /// How long the body was.
     pub body_bytes: usize,
     /// The status answered with.
@@ -45,6 +47,7 @@ impl<'a> Entry<'a> {
             turns: conversation.turns,
             tool_results: conversation.tool_results,
             side: conversation.side,
+            said: &conversation.said,
             ..self
         }
     }

@@ -125,6 +125,7 @@ async fn respond(request: Request<Incoming>, model: &Model) -> Response<BoxBody<
         turns: 0,
         tool_results: 0,
         side: false,
+        said: &[],
         body_bytes: bytes,
         status: reply.status.as_u16(),
     };

@@ -14,6 +14,7 @@ use crate::plan::observed::{Container, Observed, Volume};
 use crate::render::facts::ImageFacts;
 use crate::render::spec::ContainerSpec;
 use bollard::query_parameters as query;
+use futures_util::stream::BoxStream;
 use futures_util::{FutureExt, StreamExt, TryStreamExt};
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
@@ -48,6 +49,18 @@ impl Docker {
     /// The client itself, for streams.
     pub fn client(&self) -> &bollard::Docker {
         &self.client
+    }
+
+    /// Tells whenever a container of ours ends, until the engine goes away.
+    pub fn ends(&self) -> BoxStream<'static, ()> {
+        let filters = HashMap::from([
+            ("type", vec!["container"]),
+            ("label", vec![LABEL]),
+            ("event", vec!["die", "destroy"]),
+        ]);
+        let options = query::EventsOptionsBuilder::default().filters(&filters).build();
+        let events = self.client.events(Some(options));
+        events.take_while(|event| std::future::ready(event.is_ok())).map(drop).boxed()
     }
 
     fn failed(&self, verb: &'static str, name: &str, source: bollard::errors::Error) -> Error {
