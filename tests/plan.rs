@@ -39,7 +39,7 @@ async fn after_up(project: &Project) -> Observed {
     let fake = Fake::default();
     bring_up(&fake, project, "sha256:1").await;
     let known = |desired: Desired| {
-        let known = Known { kept: desired.kept, conversation: 1, working: false };
+        let known = Known { kept: desired.kept, conversation: 1, working: false, ..Known::default() };
         (desired.id, known)
     };
     let known = all(project, "sha256:1").into_iter().map(known).collect();

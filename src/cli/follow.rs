@@ -1,10 +1,10 @@
 //! The foreground of `up`: what the sessions report, until they have all ended or the user has had enough.
 
 use super::context::Engine;
-use super::remedy::engine_error;
-use super::{Code, events, output, status};
+use super::remedy::{daemon_error, engine_error};
+use super::{Code, condition, events, ground, output, status};
 use crate::apply::GRACE;
-use crate::backend::Backend;
+use crate::backend::{self, Backend};
 use crate::error::Error;
 use crate::plan::observed::ContainerState;
 use crate::render::desired::Desired;
@@ -32,6 +32,7 @@ pub async fn follow(
     let ids: Vec<String> = desired.iter().map(|desired| desired.id.clone()).collect();
     let newest = status::reader(engine)?.and_then(|reader| reader.last_seq().ok()).unwrap_or(0);
     let mut filter = Filter { ids: Some(ids), after: newest, limit: 1000 };
+    let mut look = Look::default();
     for turn in 0u32.. {
         tokio::select! {
             _ = interrupt.recv() => break,
@@ -40,23 +41,59 @@ pub async fn follow(
             watched = &mut watching, if !watching.is_terminated() => watched?,
         }
         events::show_new(engine, &mut filter)?;
-        if turn % LOOK == 0 && all_ended(engine, desired).await? {
+        if turn % LOOK == 0 && look.all_ended(engine, desired).await? {
             events::show_new(engine, &mut filter)?;
             return Ok(0);
         }
     }
     output::say("stopping");
-    let stops = desired.iter().map(|desired| engine.docker.stop(&desired.container, GRACE));
-    let outcomes: Vec<_> = futures_util::stream::iter(stops).buffer_unordered(8).collect().await;
-    outcomes.into_iter().collect::<Result<Vec<()>, _>>().map_err(engine_error)?;
+    stop(engine, desired).await?;
     Ok(0)
 }
 
-async fn all_ended(engine: &Engine, desired: &[Desired]) -> Result<bool, Error> {
+/// Stops every session, whatever its container is called by now.
+async fn stop(engine: &Engine, desired: &[Desired]) -> Result<(), Error> {
+    let ids: Vec<String> = desired.iter().map(|desired| desired.id.clone()).collect();
+    ground::daemon(&engine.home).await?.want(&ids, false).await.map_err(daemon_error)?;
     let observed = engine.docker.observe().await.map_err(engine_error)?;
-    let runs = |desired: &Desired| {
-        let state = observed.session(&desired.id).map(|container| container.state);
-        matches!(state, Some(ContainerState::Running | ContainerState::Restarting | ContainerState::Created))
-    };
-    Ok(!desired.iter().any(runs))
+    let containers = ids.iter().filter_map(|id| observed.session(id));
+    let stops = containers.map(|container| engine.docker.stop(&container.backend_id, GRACE));
+    let outcomes: Vec<_> = futures_util::stream::iter(stops).buffer_unordered(8).collect().await;
+    outcomes.into_iter().collect::<Result<Vec<()>, _>>().map(drop).map_err(engine_error)
+}
+
+/// Looks at the engine from time to time.
+#[derive(Default)]
+struct Look {
+    away: bool,
+    /// Whether all had ended at the look before: the daemon has had the time to start again what is to be.
+    ended: bool,
+}
+
+impl Look {
+    async fn all_ended(&mut self, engine: &Engine, desired: &[Desired]) -> Result<bool, Error> {
+        let observed = match engine.docker.observe().await {
+            Err(backend::Error::Unreachable { .. }) => {
+                if !std::mem::replace(&mut self.away, true) {
+                    output::say("the engine is away; the sessions are followed again when it is back");
+                }
+                self.ended = false;
+                return Ok(false);
+            }
+            observed => observed.map_err(engine_error)?,
+        };
+        if std::mem::replace(&mut self.away, false) {
+            output::say("the engine is back");
+        }
+        let goes_on = |desired: &Desired| {
+            observed.session(&desired.id).is_some_and(|container| match container.state {
+                ContainerState::Running | ContainerState::Restarting | ContainerState::Created => true,
+                ContainerState::Exited(_) | ContainerState::Dead => {
+                    condition::life(&engine.home, container).is_some_and(|life| life.due.is_some())
+                }
+            })
+        };
+        let ended = !desired.iter().any(goes_on);
+        Ok(std::mem::replace(&mut self.ended, ended) && ended)
+    }
 }

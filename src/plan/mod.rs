@@ -6,5 +6,7 @@ pub mod changes;
 pub mod display;
 pub mod images;
 pub mod observed;
+pub mod restart;
+pub mod touched;
 pub mod up;
 pub mod volumes;
