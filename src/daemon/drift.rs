@@ -109,7 +109,7 @@ pub async fn hear(state: &Arc<State>, docker: &Docker, served: &Served, news: Ne
 pub fn adopt(state: &State, id: &str, container: &Container) {
     state.lives.change(id, |life| {
         if life.container != container.backend_id {
-            *life = Life::of(&container.backend_id, &container.name, life.heard);
+            life.adopt(&container.backend_id, &container.name);
         }
     });
 }

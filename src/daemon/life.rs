@@ -42,6 +42,8 @@ pub struct Life {
     pub gone: Option<Millis>,
     /// What was changed about it with the engine's own tools: each field as it is now.
     pub changed: BTreeMap<String, String>,
+    /// Whether the user has deleted its branch.
+    pub branch_deleted: bool,
     /// The engine's number of the last event that was heard.
     pub heard: i64,
 }
@@ -58,6 +60,12 @@ pub struct Ended {
 }
 
 impl Life {
+    /// The same session with another container.
+    pub fn adopt(&mut self, container: &str, name: &str) {
+        let (branch_deleted, heard) = (self.branch_deleted, self.heard);
+        *self = Self { branch_deleted, ..Self::of(container, name, heard) };
+    }
+
     /// Of a container that was not known.
     pub fn of(container: &str, name: &str, heard: i64) -> Self {
         Self { container: container.to_owned(), name: name.to_owned(), heard, ..Self::default() }
@@ -75,8 +83,9 @@ impl Life {
 
     /// It runs.
     pub fn started(&mut self, at: Millis) {
-        let Self { container, name, tries, changed, heard, .. } = std::mem::take(self);
-        *self = Self { container, name, tries, changed, heard, began: Some(at), ..Self::default() };
+        let Self { container, name, tries, changed, branch_deleted, heard, .. } = std::mem::take(self);
+        let kept = Self { container, name, tries, changed, branch_deleted, heard, ..Self::default() };
+        *self = Self { began: Some(at), ..kept };
     }
 
     /// The engine was asked to send it a signal.

@@ -17,7 +17,7 @@ mod inflate;
 pub mod lost;
 mod object;
 mod pack;
-mod parent;
+pub mod parent;
 pub mod prepare;
 mod publish;
 mod quarantine;
