@@ -6,7 +6,7 @@ mod failing;
 mod hands;
 mod lost;
 
-use crate::support::world::{World, inspect};
+use crate::support::world::{World, eventually, files_with, inspect};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -44,6 +44,15 @@ fn told(world: &World, session: &str, kind: &str) -> Vec<String> {
     world.events().iter().filter(ours).map(message).collect()
 }
 
+/// Waits until a session has had its turn, and its agent has written it down.
+#[track_caller]
+fn settle(world: &World, session: &str) {
+    world.run(&["wait", session, "--for", "idle", "--timeout", "60s"]).ok();
+    let home = world.home().join("sessions").join(status(world, session)["id"].as_str().unwrap());
+    let written = || files_with(&home.join("claude-projects"), "All well.").len() == 1;
+    eventually("the turn is written down", LONG, written);
+}
+
 /// How often a session's conversation was taken up again.
 #[track_caller]
 fn resumed(world: &World, session: &str) -> usize {
@@ -68,4 +77,5 @@ fn kill_daemon(world: &World) {
     let pid = i32::try_from(status["pid"].as_i64().unwrap()).unwrap();
     let pid = rustix::process::Pid::from_raw(pid).unwrap();
     rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+    eventually("it is gone", LONG, || world.run(&["daemon", "status"]).code == 1);
 }

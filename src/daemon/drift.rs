@@ -15,6 +15,7 @@ use crate::plan::touched::touched;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The type of the event that something was done to a container behind our back.
 pub const DRIFT: &str = "drift";
@@ -22,6 +23,8 @@ pub const DRIFT: &str = "drift";
 const RESTART: &str = "restart";
 /// The type of the event that a session has failed, and is not started again.
 const FAILED: &str = "failed";
+/// What is done to a container in several steps is over by then.
+const SETTLING: Duration = Duration::from_secs(1);
 /// As many lines are asked for: those of a terminal are drawn over each other.
 const TAIL: usize = 200;
 
@@ -90,7 +93,8 @@ pub async fn hear(state: &Arc<State>, docker: &Docker, served: &Served, news: Ne
         }
         "stop" => {
             if state.lives.change(id, Life::stopped) {
-                told_stopped(state, served).await;
+                let (state, served) = (Arc::clone(state), served.clone());
+                state.tasks.clone().spawn(async move { told_stopped(&state, &served).await });
             }
         }
         "destroy" => removed(state, served, news.at).await,
@@ -188,7 +192,14 @@ pub fn why(life: &Life) -> String {
     }
 }
 
+/// Tells of a stop, unless it was but the beginning: of a removal, or of a new start.
 async fn told_stopped(state: &State, served: &Served) {
+    let before = state.lives.get(&served.record.id).ended;
+    tokio::time::sleep(SETTLING).await;
+    let life = state.lives.get(&served.record.id);
+    if life.ended != before || life.gone.is_some() {
+        return;
+    }
     told(state, served, "stopped with the engine's own tools, and left so; `clauderon up` starts it").await;
 }
 

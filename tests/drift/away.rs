@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::support::engine::Relay;
-use crate::support::world::{docker, eventually};
+use crate::support::world::docker;
 
 #[test]
 fn an_engine_that_is_away_costs_nothing_and_what_it_did_meanwhile_is_found() {
@@ -15,6 +15,7 @@ fn an_engine_that_is_away_costs_nothing_and_what_it_did_meanwhile_is_found() {
     let through = |args: &[&str]| world.run_as("DOCKER_HOST", &relay.address(), args);
     through(&["up", "--wait", "--yes", "--wait-timeout", "3m"]).ok();
     through(&["stop", "u"]).ok();
+    settle(&world, "d");
     let of = |session: &str| {
         let seen = inspect(&world.container(session));
         (seen["Id"].clone(), seen["State"]["StartedAt"].clone())

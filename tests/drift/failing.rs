@@ -1,7 +1,6 @@
 //! What ends by itself is started again as `restart` says, ever later, and not for ever.
 
 use super::*;
-use crate::support::world::eventually;
 
 #[test]
 fn an_agent_that_was_killed_goes_on_and_is_never_shown_at_work_while_it_is_dead() {
@@ -39,8 +38,8 @@ fn what_fails_at_once_is_tried_ever_later_and_given_up_with_its_last_words() {
     let world = World::with_model(&calm());
     let manifest = |flag: &str| {
         world.manifest(&format!(
-            "restart: on-failure:2\nsessions:\n  a: {{agent: {{kind: claude, args: [{flag}]}}}}\n  \
-             n: {{agent: {{kind: claude, args: [{flag}]}}, restart: 'no'}}\n  b: {{agent: {{kind: claude, args: [{flag}]}}, mode: batch, prompt: hello}}\n"
+            "agent: {{kind: claude, args: [{flag}]}}\nsessions:\n  a: {{restart: on-failure:2}}\n  \
+             n: {{restart: 'no'}}\n  b: {{mode: batch, prompt: hello}}\n"
         ));
     };
     manifest("--no-such-flag");
@@ -121,6 +120,7 @@ fn a_source_that_leads_elsewhere_by_now_is_not_mounted_by_the_daemon_either() {
     std::fs::create_dir(world.path("private")).unwrap();
     world.manifest("restart: always\nvolumes: [\"./data:/d:ro\"]\nsessions: {a: hello}\n");
     world.run(&["up", "--wait", "--yes"]).ok();
+    settle(&world, "a");
     strike(&world.container("a"));
     eventually("one that leads where it led is started", LONG, || resumed(&world, "a") == 1);
     std::fs::remove_dir_all(world.root().join("data")).unwrap();

@@ -1,7 +1,7 @@
 //! What somebody does with the engine's own tools is told, and left; `up` undoes it.
 
 use super::*;
-use crate::support::world::{docker, eventually};
+use crate::support::world::docker;
 
 #[test]
 fn what_was_stopped_by_hand_stays_stopped_and_up_starts_it() {
@@ -26,9 +26,8 @@ fn what_was_stopped_by_hand_stays_stopped_and_up_starts_it() {
     let runs = |session: &str| inspect(&world.container(session))["State"]["Running"] == true;
     assert!(!runs("a") && !runs("k") && !runs("u"));
     // As the engine has it: `always` comes back with who starts it, but not what the user had stopped.
-    kill_daemon(&world);
     world.run(&["daemon", "stop"]).ok();
-    world.run(&["up", "--detach", "--no-watch", "a"]).ok();
+    world.run(&["up", "--detach", "a"]).ok();
     eventually("`always` is started", LONG, || runs("k"));
     eventually("`up` starts what it was asked for", LONG, || runs("a"));
     std::thread::sleep(Duration::from_secs(3));
@@ -58,7 +57,7 @@ fn what_was_removed_is_missed_and_made_anew_by_up_alone_with_its_volumes() {
     let world = World::with_model(&calm());
     world.manifest("restart: always\nvolumes: [\"data:/data\"]\nsessions: {a: {prompt: hello}}\n");
     world.run(&["up", "--wait", "--yes"]).ok();
-    world.run(&["wait", "a", "--for", "idle", "--timeout", "60s"]).ok();
+    settle(&world, "a");
     docker(&["rm", "--force", &world.container("a")]);
     docker(&["volume", "rm", &format!("clauderon-{}-data", world.project)]);
     eventually("it is told", LONG, || told(&world, "a", "drift").len() == 1);

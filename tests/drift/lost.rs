@@ -1,7 +1,7 @@
 //! A checkout that is gone or elsewhere, and a branch that was deleted.
 
 use super::*;
-use crate::support::world::{committing, docker, eventually};
+use crate::support::world::{committing, docker};
 
 #[test]
 fn a_checkout_that_is_gone_is_told_and_made_anew_from_the_branch() {
@@ -15,7 +15,9 @@ fn a_checkout_that_is_gone_is_told_and_made_anew_from_the_branch() {
         });
     }
     let (gone, moved) = (world.checkout("a"), world.checkout("m"));
-    std::fs::remove_dir_all(&gone).unwrap();
+    // In two steps: its agent may write in it meanwhile.
+    std::fs::rename(&gone, world.path("gone")).unwrap();
+    let _ = std::fs::remove_dir_all(world.path("gone"));
     std::fs::rename(&moved, world.path("moved")).unwrap();
     for (session, place) in [("a", &gone), ("m", &moved)] {
         let error = error(&world, session);
