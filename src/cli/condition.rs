@@ -80,7 +80,8 @@ fn of_container(container: &Container, life: Option<Life>, now: Millis) -> Condi
     if let Some(due) = life.due(now) {
         let seconds = ((due - now).max(0) + 999) / 1_000;
         let most = rules(container).most();
-        let error = format!("{why}; started again in {seconds} s ({} of {most})", life.tries);
+        let count = if life.spared { String::new() } else { format!(" ({} of {most})", life.tries) };
+        let error = format!("{why}; started again in {seconds} s{count}");
         return Condition { state: "restarting", error: Some(error), output: life.lines };
     }
     match ended.cause {

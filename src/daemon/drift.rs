@@ -24,7 +24,7 @@ const RESTART: &str = "restart";
 /// The type of the event that a session has failed, and is not started again.
 const FAILED: &str = "failed";
 /// What is done to a container in several steps is over by then.
-const SETTLING: Duration = Duration::from_secs(1);
+const SETTLING: Duration = Duration::from_secs(3);
 /// As many lines are asked for: those of a terminal are drawn over each other.
 const TAIL: usize = 200;
 
@@ -128,6 +128,7 @@ pub async fn died(
 ) {
     let id = &served.record.id;
     let rules = rules(container);
+    let was_told = state.lives.get(id).open;
     let next = state.lives.change(id, |life| {
         if life.ended.is_some() {
             // A look has found it already; a signal that was heard of since says who it was.
@@ -139,7 +140,9 @@ pub async fn died(
         Some(life.died(code, at, rules, lives::now()))
     });
     let Some(next) = next else { return };
-    state.note(&served.record, "backend", "die", json!({ "exit_code": code })).await;
+    if !was_told {
+        state.note(&served.record, "backend", "die", json!({ "exit_code": code })).await;
+    }
     // Not here: a session with a full spool, or a long log, would hold up the news of all others.
     let (of_state, docker, served) = (Arc::clone(state), docker.clone(), served.clone());
     state.tasks.spawn(async move {
@@ -172,8 +175,8 @@ pub async fn ended(state: &Arc<State>, docker: &Docker, served: &Served, rules: 
     let (kind, message) = match next {
         Next::Start { at, tries } => {
             let seconds = (at - end.at).max(0) / 1_000;
-            let most = rules.most();
-            (RESTART, format!("{why}; started again after {seconds} s ({tries} of {most})"))
+            let count = if life.spared { String::new() } else { format!(" ({tries} of {})", rules.most()) };
+            (RESTART, format!("{why}; started again after {seconds} s{count}"))
         }
         Next::GiveUp => (FAILED, format!("{why}, after {} new starts; `clauderon up` tries again", life.tries)),
         Next::Leave => (FAILED, format!("{why}; `restart: {}` leaves it so", rules.policy)),
@@ -185,6 +188,9 @@ pub async fn ended(state: &Arc<State>, docker: &Docker, served: &Served, rules: 
 /// Why the last run is over, in words.
 pub fn why(life: &Life) -> String {
     let memory = if life.oom { " (out of memory)" } else { "" };
+    if life.spared {
+        return "ended with the engine".to_owned();
+    }
     match (life.ended.and_then(|ended| ended.code), &life.trouble) {
         (_, Some(trouble)) => trouble.clone(),
         (Some(code), None) => format!("ended with exit code {code}{memory}"),

@@ -2,10 +2,13 @@
 //! more seldom; once it is back, what it did unheard is looked for.
 
 use super::drift::{self, News};
+use super::life::Life;
+use super::lives;
 use super::state::{State, now};
 use super::{look, revive};
 use crate::backend::Error;
 use crate::backend::docker::Docker;
+use crate::plan::restart::Millis;
 use bollard::models::EventMessage;
 use bollard::query_parameters::{EventsOptions, EventsOptionsBuilder};
 use futures_util::StreamExt;
@@ -16,20 +19,32 @@ use std::time::Duration;
 
 /// The wait before the engine is asked again, the first time and at most.
 const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
+/// The nanoseconds of a millisecond.
+const NANOS: i64 = 1_000_000;
 /// How long the engine is asked for what was missed.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// An engine that has hung up.
+#[derive(Default)]
+struct Gone {
+    /// When.
+    at: Millis,
+    /// The sessions that it ended as it went, where it was stopped.
+    ended: Vec<String>,
+}
+
 /// Listens until the end.
 pub async fn watch(state: Arc<State>, address: String) {
-    let mut pause = PAUSES.0;
+    let (mut pause, mut gone) = (PAUSES.0, Gone::default());
     loop {
         let mut reached = false;
         let ended = tokio::select! {
             () = state.shutdown.cancelled() => return,
-            ended = listen(&state, &address, &mut reached) => ended,
+            ended = listen(&state, &address, &mut gone, &mut reached) => ended,
         };
         if reached {
             pause = PAUSES.0;
+            gone = Gone { at: lives::now(), ended: state.lives.ended_by_engine() };
         }
         let why = ended.err().map_or_else(|| "it has hung up".to_owned(), |error| error.to_string());
         went(&state, &why).await;
@@ -41,9 +56,14 @@ pub async fn watch(state: Arc<State>, address: String) {
 }
 
 /// Listens until the engine hangs up. While it is away nothing is started: what is due waits for its return.
-async fn listen(state: &Arc<State>, address: &str, reached: &mut bool) -> Result<(), Error> {
+async fn listen(state: &Arc<State>, address: &str, gone: &mut Gone, reached: &mut bool) -> Result<(), Error> {
     let docker = Docker::connect(address).await?;
-    let mut heard = missed(state, &docker).await;
+    let born = docker.born().await?.unwrap_or(0);
+    if born / NANOS > gone.at {
+        // What it ended was nobody's stop.
+        std::mem::take(&mut gone.ended).iter().for_each(|id| state.lives.change(id, Life::reopen));
+    }
+    let mut heard = missed(state, &docker, born).await;
     look::look(state, &docker).await?;
     *reached = true;
     came(state).await;
@@ -51,7 +71,7 @@ async fn listen(state: &Arc<State>, address: &str, reached: &mut bool) -> Result
     loop {
         tokio::select! {
             event = events.next() => match event {
-                Some(Ok(event)) => hear(state, &docker, event, &mut heard).await,
+                Some(Ok(event)) => hear(state, &docker, event, (&mut heard, born)).await,
                 Some(Err(_)) | None => return Ok(()),
             },
             due = state.lives.due() => revive::revive(state, &docker, due),
@@ -60,7 +80,7 @@ async fn listen(state: &Arc<State>, address: &str, reached: &mut bool) -> Result
 }
 
 /// What happened since an event was heard last, as far as the engine remembers; answers since when there may be more.
-async fn missed(state: &Arc<State>, docker: &Docker) -> i64 {
+async fn missed(state: &Arc<State>, docker: &Docker, born: i64) -> i64 {
     let until = nanoseconds();
     let known = state.sessions().keys().cloned().collect::<Vec<_>>();
     let Some(mut heard) = known.iter().map(|id| state.lives.get(id).heard).max().filter(|heard| *heard > 0)
@@ -70,7 +90,7 @@ async fn missed(state: &Arc<State>, docker: &Docker) -> i64 {
     let mut events = docker.client().events(Some(asking(Some(heard), Some(until))));
     let all = async {
         while let Some(Ok(event)) = events.next().await {
-            hear(state, docker, event, &mut heard).await;
+            hear(state, docker, event, (&mut heard, born)).await;
         }
     };
     // The look that comes next finds what this does not.
@@ -98,7 +118,7 @@ fn asking(since: Option<i64>, until: Option<i64>) -> EventsOptions {
 }
 
 /// One event, where it is of a container of ours and was not heard before.
-async fn hear(state: &Arc<State>, docker: &Docker, event: EventMessage, heard: &mut i64) {
+async fn hear(state: &Arc<State>, docker: &Docker, event: EventMessage, (heard, born): (&mut i64, i64)) {
     let nano = event.time_nano.unwrap_or_else(nanoseconds);
     if nano <= *heard {
         return;
@@ -118,7 +138,11 @@ async fn hear(state: &Arc<State>, docker: &Docker, event: EventMessage, heard: &
     let Some(id) = id else { return };
     let Some(served) = state.sessions().get(&id).cloned() else { return };
     state.lives.change(&id, |life| life.heard = nano);
-    let news = News { container, action, attributes, at: nano / 1_000_000 };
+    if nano < born && matches!(action.as_str(), "kill" | "stop") {
+        // Nobody could ask it yet: it ends what an engine that was killed has left.
+        return state.lives.change(&id, |life| life.spared |= life.runs());
+    }
+    let news = News { container, action, attributes, at: nano / NANOS };
     drift::hear(state, docker, &served, news).await;
 }
 

@@ -8,6 +8,11 @@ use std::collections::BTreeMap;
 /// A kill that the engine was asked for is the reason of an end within this time.
 const GRACE: Millis = 60_000;
 
+/// As long before it hangs up, an engine that is being stopped may end its containers.
+const GOING: Millis = 15_000;
+/// It asks them all at once.
+const AT_ONCE: Millis = 3_000;
+
 /// What is known of the runs of a session's container.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -32,6 +37,10 @@ pub struct Life {
     pub ending: bool,
     /// When the engine was asked to kill it, in this run.
     pub killed: Option<Millis>,
+    /// Whether its end is taken in once the engine is back, and was told already.
+    pub open: bool,
+    /// Whether the engine ended it for its own sake: that is no failure of the session's.
+    pub spared: bool,
     /// Whether memory ran out in this run.
     pub oom: bool,
     /// What keeps it from being started, in words.
@@ -101,7 +110,18 @@ impl Life {
             (false, true) => Cause::Engine,
             (false, false) => Cause::Itself(code),
         };
-        self.end(Ended { at, cause, code: Some(code) }, rules, now)
+        let tries = self.tries;
+        let next = self.end(Ended { at, cause, code: Some(code) }, rules, now);
+        if self.spared {
+            self.tries = tries;
+        }
+        next
+    }
+
+    /// The engine ended it as it went away itself: what comes of that is decided when it is back.
+    pub fn reopen(&mut self) {
+        (self.ended, self.killed, self.due) = (None, None, None);
+        (self.open, self.spared) = (true, true);
     }
 
     /// It was to be started, and could not be.
@@ -174,6 +194,21 @@ impl Life {
     }
 }
 
+/// The sessions whose containers were ended by an engine that was being stopped and has hung up now. It ends all that run,
+/// and at once; what somebody had stopped before stays stopped.
+pub fn ended_by_engine(lives: &BTreeMap<String, Life>, at: Millis) -> Vec<String> {
+    if lives.values().any(Life::runs) {
+        return Vec::new();
+    }
+    let just_now = |life: &Life| {
+        life.ended.is_some_and(|ended| ended.cause == Cause::Engine && at - ended.at <= GOING)
+    };
+    let killed = |life: &Life| life.killed.filter(|_| just_now(life));
+    let Some(last) = lives.values().filter_map(killed).max() else { return Vec::new() };
+    let together = |life: &Life| killed(life).is_some_and(|killed| killed >= last - AT_ONCE);
+    lives.iter().filter(|(_, life)| together(life)).map(|(id, _)| id.clone()).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -234,6 +269,30 @@ mod tests {
         life.started(30);
         assert_eq!((life.tries, life.gave_up, life.runs()), (0, false, true));
         assert!(matches!(life.died(1, 40, RULES, 40), Next::Start { tries: 1, .. }));
+    }
+
+    #[test]
+    fn what_an_engine_ends_as_it_goes_is_nobodys_stop() {
+        let killed = |at: Millis| {
+            let mut life = running();
+            life.signalled(at);
+            life.died(143, at + 500, RULES, at + 500);
+            life
+        };
+        assert_eq!(killed(10_000).tries, 0);
+        let name = |(number, life): (usize, Life)| (number.to_string(), life);
+        let all = |lives: Vec<Life>| lives.into_iter().enumerate().map(name).collect::<BTreeMap<_, _>>();
+        // Somebody stopped the first; the engine ended the two others.
+        let lives = all(vec![killed(9_000), killed(13_000), killed(14_200)]);
+        assert_eq!(ended_by_engine(&lives, 15_000), ["1", "2"]);
+        assert_eq!(ended_by_engine(&lives, 14_700 + GOING + 1), Vec::<String>::new(), "it hung up later");
+        // An engine that only hangs up leaves the others running.
+        let lives = all(vec![killed(14_000), running()]);
+        assert_eq!(ended_by_engine(&lives, 15_000), Vec::<String>::new());
+        let mut life = killed(14_000);
+        life.reopen();
+        assert!(life.runs() && matches!(life.died(143, 20_000, RULES, 20_000), Next::Start { .. }));
+        assert_eq!(life.tries, 0, "it is no failure of the session's");
     }
 
     #[test]

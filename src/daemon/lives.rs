@@ -1,6 +1,6 @@
 //! The lives of all sessions: one file each, written by the daemon alone and read by anybody.
 
-use super::life::Life;
+use super::life::{Life, ended_by_engine};
 use crate::fs;
 use crate::home::Home;
 use crate::plan::restart::Millis;
@@ -63,6 +63,11 @@ impl Lives {
         {
             tracing::error!(id, %error, "what befell a session's container was not kept");
         }
+    }
+
+    /// The engine has hung up: the sessions that it ended as it went, if it did not only hang up.
+    pub fn ended_by_engine(&self) -> Vec<String> {
+        ended_by_engine(&self.known(), now())
     }
 
     /// Forgets a session: its container is gone because the user wanted it so.

@@ -5,7 +5,7 @@ use super::{Docker, status};
 use crate::backend::Error;
 use crate::plan::touched::Settings;
 use bollard::models::{ContainerInspectResponse, ContainerUpdateBody, RestartPolicyNameEnum};
-use bollard::query_parameters::InspectContainerOptions;
+use bollard::query_parameters::{InspectContainerOptions, InspectNetworkOptions};
 
 impl Docker {
     /// A container's settings; nothing where it is gone.
@@ -14,6 +14,19 @@ impl Docker {
             Ok(found) => Ok(Some(settings(found))),
             Err(error) if status(&error) == Some(404) => Ok(None),
             Err(error) => Err(self.failed("inspect", container, error)),
+        }
+    }
+
+    /// When the engine was started, in nanoseconds since 1970, where it tells: it makes this network anew each time,
+    /// before it listens to anybody.
+    pub async fn born(&self) -> Result<Option<i64>, Error> {
+        match self.client.inspect_network("bridge", None::<InspectNetworkOptions>).await {
+            Ok(network) => Ok(network.created.and_then(|created| {
+                let created: jiff::Timestamp = created.to_string().parse().ok()?;
+                i64::try_from(created.as_nanosecond()).ok()
+            })),
+            Err(error) if status(&error).is_some() => Ok(None),
+            Err(error) => Err(self.failed("inspect", "bridge", error)),
         }
     }
 
