@@ -37,9 +37,8 @@ fn error(world: &World, session: &str) -> String {
 /// The events that clauderon itself tells of a session, of one type: their messages.
 #[track_caller]
 fn told(world: &World, session: &str, kind: &str) -> Vec<String> {
-    let ours = |event: &&Value| {
-        event["session"] == session && event["type"] == kind && event["source"] != "hook"
-    };
+    let ours =
+        |event: &&Value| event["session"] == session && event["type"] == kind && event["source"] != "hook";
     let message = |event: &Value| event["data"]["message"].as_str().unwrap_or_default().to_owned();
     world.events().iter().filter(ours).map(message).collect()
 }

@@ -111,7 +111,7 @@ mod tests {
         let fields = [("clauderon.fields".to_owned(), "{\"restart\":\"on-failure:3\"}".to_owned())];
         let labels = fields.into_iter().collect();
         let state = ContainerState::Exited(code);
-        of_container(&Container { state, labels, ..Container::default() }, life, 1_500)
+        of_container(&Container { labels, state, ..Container::default() }, life, 1_500)
     }
 
     fn ran() -> Life {
@@ -122,7 +122,8 @@ mod tests {
 
     #[test]
     fn an_end_that_nobody_heard_of_is_known_by_its_code() {
-        for (code, state) in [(0, "exited"), (1, "failed"), (130, "stopped"), (137, "stopped"), (143, "stopped")]
+        for (code, state) in
+            [(0, "exited"), (1, "failed"), (130, "stopped"), (137, "stopped"), (143, "stopped")]
         {
             assert_eq!(exited(code, None).state, state);
             assert_eq!(exited(code, Some(ran())).state, state);
@@ -153,6 +154,9 @@ mod tests {
         engine.signalled(900);
         engine.died(143, 1_000, RULES, 1_000);
         let told = exited(143, Some(engine));
-        assert_eq!((told.state, told.error.as_deref()), ("stopped", Some("stopped with the engine's own tools")));
+        assert_eq!(
+            (told.state, told.error.as_deref()),
+            ("stopped", Some("stopped with the engine's own tools"))
+        );
     }
 }

@@ -91,12 +91,7 @@ pub async fn hear(state: &Arc<State>, docker: &Docker, served: &Served, news: Ne
             let code = news.of("exitCode").parse().unwrap_or(-1);
             died(state, docker, served, &container, (code, news.at)).await;
         }
-        "stop" => {
-            if state.lives.change(id, Life::stopped) {
-                let (state, served) = (Arc::clone(state), served.clone());
-                state.tasks.clone().spawn(async move { told_stopped(&state, &served).await });
-            }
-        }
+        "stop" => stopped(state, served),
         "destroy" => removed(state, served, news.at).await,
         "rename" => {
             let name = news.of("name").trim_start_matches('/').to_owned();
@@ -178,7 +173,9 @@ pub async fn ended(state: &Arc<State>, docker: &Docker, served: &Served, rules: 
             let count = if life.spared { String::new() } else { format!(" ({tries} of {})", rules.most()) };
             (RESTART, format!("{why}; started again after {seconds} s{count}"))
         }
-        Next::GiveUp => (FAILED, format!("{why}, after {} new starts; `clauderon up` tries again", life.tries)),
+        Next::GiveUp => {
+            (FAILED, format!("{why}, after {} new starts; `clauderon up` tries again", life.tries))
+        }
         Next::Leave => (FAILED, format!("{why}; `restart: {}` leaves it so", rules.policy)),
     };
     let data = json!({ "message": message, "exit_code": end.code, "tries": life.tries, "lines": lines });
@@ -198,6 +195,14 @@ pub fn why(life: &Life) -> String {
     }
 }
 
+/// The engine says that it has stopped it.
+fn stopped(state: &Arc<State>, served: &Served) {
+    if state.lives.change(&served.record.id, Life::stopped) {
+        let (of_state, served) = (Arc::clone(state), served.clone());
+        state.tasks.spawn(async move { told_stopped(&of_state, &served).await });
+    }
+}
+
 /// Tells of a stop, unless it was but the beginning: of a removal, or of a new start.
 async fn told_stopped(state: &State, served: &Served) {
     let before = state.lives.get(&served.record.id).ended;
@@ -212,8 +217,12 @@ async fn told_stopped(state: &State, served: &Served) {
 /// The container is gone.
 pub async fn removed(state: &State, served: &Served, at: Millis) {
     if state.lives.change(&served.record.id, |life| life.gone.is_none() && life.removed(at)) {
-        told(state, served, "its container was removed with the engine's own tools; `clauderon up` makes it anew")
-            .await;
+        told(
+            state,
+            served,
+            "its container was removed with the engine's own tools; `clauderon up` makes it anew",
+        )
+        .await;
         import::ask(served);
     }
 }
@@ -222,7 +231,8 @@ pub async fn removed(state: &State, served: &Served, at: Millis) {
 pub async fn renamed(state: &State, served: &Served, name: String) {
     let own = name == served.record.container;
     let message = format!("its container is named `{name}` now; `clauderon up` gives it its own name back");
-    let before = state.lives.change(&served.record.id, |life| std::mem::replace(&mut life.name, name.clone()));
+    let before =
+        state.lives.change(&served.record.id, |life| std::mem::replace(&mut life.name, name.clone()));
     if !own && before != name {
         told(state, served, &message).await;
     }

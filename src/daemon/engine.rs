@@ -61,7 +61,9 @@ async fn listen(state: &Arc<State>, address: &str, gone: &mut Gone, reached: &mu
     let born = docker.born().await?.unwrap_or(0);
     if born / NANOS > gone.at {
         // What it ended was nobody's stop.
-        std::mem::take(&mut gone.ended).iter().for_each(|id| state.lives.change(id, Life::reopen));
+        for id in std::mem::take(&mut gone.ended) {
+            state.lives.change(&id, Life::reopen);
+        }
     }
     let mut heard = missed(state, &docker, born).await;
     look::look(state, &docker).await?;

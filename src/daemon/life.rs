@@ -200,9 +200,8 @@ pub fn ended_by_engine(lives: &BTreeMap<String, Life>, at: Millis) -> Vec<String
     if lives.values().any(Life::runs) {
         return Vec::new();
     }
-    let just_now = |life: &Life| {
-        life.ended.is_some_and(|ended| ended.cause == Cause::Engine && at - ended.at <= GOING)
-    };
+    let just_now =
+        |life: &Life| life.ended.is_some_and(|ended| ended.cause == Cause::Engine && at - ended.at <= GOING);
     let killed = |life: &Life| life.killed.filter(|_| just_now(life));
     let Some(last) = lives.values().filter_map(killed).max() else { return Vec::new() };
     let together = |life: &Life| killed(life).is_some_and(|killed| killed >= last - AT_ONCE);

@@ -60,8 +60,12 @@ async fn found(state: &Arc<State>, docker: &Docker, served: &Served, container: 
         ContainerState::Exited(_) => {
             let rules = drift::rules(container);
             if state.lives.change(id, |life| life.returned(rules, now)) {
-                drift::told(state, served, "it was stopped with the engine's own tools; `restart: always` starts it")
-                    .await;
+                drift::told(
+                    state,
+                    served,
+                    "it was stopped with the engine's own tools; `restart: always` starts it",
+                )
+                .await;
             }
         }
         _ => {}

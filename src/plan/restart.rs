@@ -80,8 +80,9 @@ impl Rules {
     /// What is done about a run that has ended.
     pub fn next(self, ending: Ending, now: Millis) -> Next {
         let again = match (ending.cause, self.policy) {
-            (Cause::Engine | Cause::Asked, _) | (_, Restart::No) => false,
-            (Cause::Itself(0), Restart::OnFailure(_)) => false,
+            (Cause::Engine | Cause::Asked, _)
+            | (_, Restart::No)
+            | (Cause::Itself(0), Restart::OnFailure(_)) => false,
             (Cause::Itself(0), Restart::Always | Restart::UnlessStopped) => !self.batch,
             (Cause::Itself(_) | Cause::NotStarted, _) => true,
         };
@@ -158,10 +159,10 @@ mod tests {
     fn waits_double_and_end_in_giving_up() {
         let waits: Vec<Millis> = (0..=MOST).map(|tries| wait(tries) / 1_000).collect();
         assert_eq!(waits, [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300]);
-        assert_eq!(next(Restart::OnFailure(3), false, Cause::Itself(1), 2), Next::Start {
-            at: NOW + 4_000,
-            tries: 3
-        });
+        assert_eq!(
+            next(Restart::OnFailure(3), false, Cause::Itself(1), 2),
+            Next::Start { at: NOW + 4_000, tries: 3 }
+        );
         assert_eq!(next(Restart::OnFailure(3), false, Cause::Itself(1), 3), Next::GiveUp);
         assert_eq!(next(Restart::Always, false, Cause::Itself(0), MOST), Next::GiveUp);
     }

@@ -2,8 +2,8 @@
 
 use super::action::{Deferred, Effect, Plan, Reason, SessionPlan, Step};
 use super::changes::changes;
-use super::touched;
 use super::observed::{Container, ContainerState, Known, Observed};
+use super::touched;
 use crate::manifest::effect;
 use crate::manifest::project::Mode;
 use crate::render::desired::Desired;

@@ -129,7 +129,10 @@ fn a_source_that_leads_elsewhere_by_now_is_not_mounted_by_the_daemon_either() {
     eventually("it is refused", LONG, || state(&world, "a") == "failed");
     assert!(error(&world, "a").contains("now leads to"), "{}", error(&world, "a"));
     let said = told(&world, "a", "drift");
-    assert!(said.len() == 1 && said[0].contains("not started again") && said[0].contains("/private"), "{said:?}");
+    assert!(
+        said.len() == 1 && said[0].contains("not started again") && said[0].contains("/private"),
+        "{said:?}"
+    );
     assert_eq!(inspect(&world.container("a"))["State"]["Running"], false);
     std::fs::remove_file(world.root().join("data")).unwrap();
     world.write("data/a.txt", "a");

@@ -62,7 +62,10 @@ fn what_was_removed_is_missed_and_made_anew_by_up_alone_with_its_volumes() {
     docker(&["volume", "rm", &format!("clauderon-{}-data", world.project)]);
     eventually("it is told", LONG, || told(&world, "a", "drift").len() == 1);
     let said = told(&world, "a", "drift").remove(0);
-    assert!(said.contains("removed with the engine's own tools") && said.contains("`clauderon up`"), "{said}");
+    assert!(
+        said.contains("removed with the engine's own tools") && said.contains("`clauderon up`"),
+        "{said}"
+    );
     std::thread::sleep(Duration::from_secs(3));
     let now = status(&world, "a");
     assert_eq!((&now["state"], &now["activity"]), (&json!("missing"), &json!("ended")));
@@ -80,7 +83,9 @@ fn what_was_removed_is_missed_and_made_anew_by_up_alone_with_its_volumes() {
 #[test]
 fn another_name_other_limits_and_another_network_are_told_and_undone() {
     let world = World::with_model(&calm());
-    world.manifest("resources: {memory: 1GiB}\nsessions: {a: {prompt: hello}, b: {prompt: hello}, c: {prompt: hello}}\n");
+    world.manifest(
+        "resources: {memory: 1GiB}\nsessions: {a: {prompt: hello}, b: {prompt: hello}, c: {prompt: hello}}\n",
+    );
     world.run(&["up", "--wait", "--yes"]).ok();
     for session in ["a", "b", "c"] {
         world.run(&["wait", session, "--for", "idle", "--timeout", "60s"]).ok();
@@ -89,7 +94,16 @@ fn another_name_other_limits_and_another_network_are_told_and_undone() {
     let before = started("a");
     let other = format!("{}-other", world.container("a"));
     docker(&["rename", &world.container("a"), &other]);
-    docker(&["update", "--memory", "512m", "--memory-swap", "512m", "--restart", "always", &world.container("b")]);
+    docker(&[
+        "update",
+        "--memory",
+        "512m",
+        "--memory-swap",
+        "512m",
+        "--restart",
+        "always",
+        &world.container("b"),
+    ]);
     docker(&["network", "disconnect", "none", &world.container("c")]);
     docker(&["network", "connect", "bridge", &world.container("c")]);
     for (session, part) in [

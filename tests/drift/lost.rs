@@ -21,7 +21,10 @@ fn a_checkout_that_is_gone_is_told_and_made_anew_from_the_branch() {
     std::fs::rename(&moved, world.path("moved")).unwrap();
     for (session, place) in [("a", &gone), ("m", &moved)] {
         let error = error(&world, session);
-        let expected = format!("its checkout `{}` is gone; `clauderon up` makes it anew from its branch", place.display());
+        let expected = format!(
+            "its checkout `{}` is gone; `clauderon up` makes it anew from its branch",
+            place.display()
+        );
         assert_eq!((state(&world, session), error), ("running".to_owned(), expected));
     }
     assert!(world.run(&["ps"]).stderr.contains("a: its checkout"));

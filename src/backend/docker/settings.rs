@@ -22,7 +22,7 @@ impl Docker {
     pub async fn born(&self) -> Result<Option<i64>, Error> {
         match self.client.inspect_network("bridge", None::<InspectNetworkOptions>).await {
             Ok(network) => Ok(network.created.and_then(|created| {
-                let created: jiff::Timestamp = created.to_string().parse().ok()?;
+                let created: jiff::Timestamp = created.parse().ok()?;
                 i64::try_from(created.as_nanosecond()).ok()
             })),
             Err(error) if status(&error).is_some() => Ok(None),
@@ -33,7 +33,8 @@ impl Docker {
     /// Has the engine leave it to us when a container is started again: one of an older release, or one that somebody
     /// changed, would else be started by two.
     pub async fn leave_starts(&self, container: &str) -> Result<(), Error> {
-        let body = ContainerUpdateBody { restart_policy: Some(no_restart()), ..ContainerUpdateBody::default() };
+        let body =
+            ContainerUpdateBody { restart_policy: Some(no_restart()), ..ContainerUpdateBody::default() };
         let updated = self.client.update_container(container, body).await;
         updated.map_err(|error| self.failed("update", container, error))
     }
