@@ -47,7 +47,7 @@ pub async fn watch(state: Arc<State>, address: String) {
             gone = Gone { at: lives::now(), ended: state.lives.ended_by_engine() };
         }
         let why = ended.err().map_or_else(|| "it has hung up".to_owned(), |error| error.to_string());
-        went(&state, &why).await;
+        went(&state, &why, reached).await;
         tokio::select! {
             () = state.shutdown.cancelled() => return,
             () = tokio::time::sleep(pause) => pause = (pause * 2).min(PAUSES.1),
@@ -148,22 +148,26 @@ async fn hear(state: &Arc<State>, docker: &Docker, event: EventMessage, (heard, 
     drift::hear(state, docker, &served, news).await;
 }
 
-/// The engine is away: said once.
-async fn went(state: &State, why: &str) {
-    let news = state.engine_away().get_or_insert_with(|| (now(), false)).clone();
-    if news.1 {
+/// The engine is away: said once, and told where it was there before.
+async fn went(state: &State, why: &str, was_there: bool) {
+    let known = state.engine_away().replace((now(), was_there));
+    if known.is_some() {
+        *state.engine_away() = known;
         return;
     }
-    *state.engine_away() = Some((news.0, true));
     tracing::warn!(why, "the engine is away; nothing is started until it is back");
-    tell(state, "engine_away", &format!("the engine is away: {why}")).await;
+    if was_there {
+        tell(state, "engine_away", &format!("the engine is away: {why}")).await;
+    }
 }
 
 /// The engine is back, where it was away.
 async fn came(state: &State) {
-    let Some((since, _)) = state.engine_away().take() else { return };
+    let Some((since, was_told)) = state.engine_away().take() else { return };
     tracing::info!(since, "the engine is back");
-    tell(state, "engine_back", &format!("the engine is back; it was away since {since}")).await;
+    if was_told {
+        tell(state, "engine_back", &format!("the engine is back; it was away since {since}")).await;
+    }
 }
 
 async fn tell(state: &State, kind: &str, message: &str) {
