@@ -35,8 +35,7 @@ fn an_engine_that_is_away_costs_nothing_and_what_it_did_meanwhile_is_found() {
     docker(&["stop", "--time", "5", &world.container("h")]);
     docker(&["rm", "--force", &world.container("r")]);
     std::thread::sleep(Duration::from_secs(10));
-    let [a, d, h, n, u] = ["a", "d", "h", "n", "u"].map(of);
-    assert_eq!([&a, &d, &h, &n, &u], [&before[0], &before[1], &before[2], &before[3], &before[4]]);
+    assert_eq!(["a", "d", "h", "n", "u"].map(of), before);
     assert_eq!(docker(&["ps", "-aq", "--filter", &format!("name={}", world.container("r"))]), "");
     // After 1, 2, 4 and 8 seconds, and the two commands.
     let asked = relay.come_back();

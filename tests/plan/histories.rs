@@ -155,7 +155,8 @@ proptest! {
             prop_assert_eq!(ours.len(), shop.sessions.len());
             for done in finished(&world, &shop).await {
                 // It did its work as an earlier manifest had it.
-                (ours.remove(&done), theirs.remove(&done));
+                ours.remove(&done);
+                theirs.remove(&done);
             }
             prop_assert_eq!(ours, theirs);
             let (mounted, given) = (world.fake.mounted(), world.given.lock().unwrap().clone());
