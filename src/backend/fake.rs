@@ -222,7 +222,7 @@ impl Backend for Fake {
 
     fn name<'a>(&'a self, name: &'a str, to: &'a str) -> Answer<'a, ()> {
         let named = self.call("name", name, |state| {
-            if name != to && state.containers.contains_key(to) {
+            if state.containers.contains_key(name) && state.containers.contains_key(to) {
                 return Err(Error::NameTaken { name: to.to_owned() });
             }
             state.rename(name, to)
