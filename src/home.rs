@@ -89,6 +89,11 @@ impl SessionHome {
         self.0.join("denied")
     }
 
+    /// What befell the session's container: a `daemon::life::Life` as JSON.
+    pub fn life(&self) -> PathBuf {
+        self.0.join("life.json")
+    }
+
     /// What an `up` that holds its lock waits to do.
     pub fn pending(&self) -> PathBuf {
         self.0.join("pending")

@@ -46,6 +46,11 @@ async fn contract(backend: &dyn Backend) {
     let labels = BTreeMap::from([("clauderon.id".to_owned(), "another".to_owned())]);
     let other = ContainerSpec { labels, ..spec.clone() };
     assert!(matches!(backend.create(&other).await, Err(Error::NameTaken { .. })));
+    let renamed = format!("{name}-renamed");
+    backend.name(&name, &renamed).await.unwrap();
+    assert_eq!(backend.observe().await.unwrap().session(&name).unwrap().name, renamed);
+    backend.name(&renamed, &name).await.unwrap();
+    assert!(matches!(backend.name(&renamed, &name).await, Err(Error::Engine { .. })));
     backend.start(&name).await.unwrap();
     backend.start(&name).await.unwrap();
     assert_eq!(state(backend, &name).await, Some(ContainerState::Running));

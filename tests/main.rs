@@ -12,6 +12,7 @@ mod container;
 mod crash;
 mod credential;
 mod daemon;
+mod drift;
 mod editor;
 mod errors;
 mod examples;

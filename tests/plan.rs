@@ -39,11 +39,16 @@ async fn after_up(project: &Project) -> Observed {
     let fake = Fake::default();
     bring_up(&fake, project, "sha256:1").await;
     let known = |desired: Desired| {
-        let known = Known { kept: desired.kept, conversation: 1, working: false };
+        let known = Known { kept: desired.kept, conversation: 1, working: false, ..Known::default() };
         (desired.id, known)
     };
     let known = all(project, "sha256:1").into_iter().map(known).collect();
     Observed { known, ..fake.observe().await.unwrap() }
+}
+
+/// This engine, and the records of a project that is up.
+async fn with_known(project: &Project, seen: Observed) -> Observed {
+    Observed { known: after_up(project).await.known, ..seen }
 }
 
 /// Makes and starts what is desired, so that the next plan sees it.
@@ -124,6 +129,57 @@ async fn an_ended_batch_session_has_done_its_work_and_an_ended_interactive_one_i
     fake.set_state("clauderon-shop-batch", ContainerState::Exited(1));
     let plan = text(&shop, "sha256:1", &fake.observe().await.unwrap());
     assert!(plan.contains("start batch: exited with code 1"), "{plan}");
+}
+
+#[tokio::test]
+async fn a_batch_session_that_has_done_its_work_is_not_begun_again_for_a_change() {
+    let mut batch = session("a");
+    batch.mode = Mode::Batch;
+    let shop = project(vec![batch.clone()]);
+    let fake = Fake::default();
+    bring_up(&fake, &shop, "sha256:1").await;
+    fake.set_state("clauderon-shop-a", ContainerState::Exited(0));
+    batch.resources.pids = 9;
+    let after = project(vec![batch.clone()]);
+    let observed = fake.observe().await.unwrap();
+    let kept = "keep a: resources.pids: 1024 → 9 [recreate]: it has done its work, and \
+                `clauderon up --renew a` has it done again\n";
+    assert_eq!(text(&after, "sha256:1", &observed), kept);
+    // What is said of hosts holds all the same.
+    batch.access = clauderon::manifest::project::Access::ReadOnly;
+    let live = project(vec![batch.clone()]);
+    let told = text(&live, "sha256:1", &with_known(&shop, observed.clone()).await);
+    assert_eq!(told, format!("live a: proxy.access: read-write → read-only [live]\n{kept}"));
+    // Asked for, it is; and one that failed is begun again anyway.
+    let again = Options { renew: true, ..Options::default() };
+    let plan = up(&all(&after, "sha256:1"), &observed, again).unwrap().to_string();
+    assert!(plan.starts_with("recreate a: a new conversation was asked for"), "{plan}");
+    fake.set_state("clauderon-shop-a", ContainerState::Exited(1));
+    let plan = text(&after, "sha256:1", &fake.observe().await.unwrap());
+    assert_eq!(plan, "recreate a: resources.pids: 1024 → 9 [recreate]\n");
+    // One that was interactive, and is to be a batch session, has not done that work.
+    let was = project(vec![session("a")]);
+    let fake = Fake::default();
+    bring_up(&fake, &was, "sha256:1").await;
+    fake.set_state("clauderon-shop-a", ContainerState::Exited(0));
+    let plan = text(&after, "sha256:1", &fake.observe().await.unwrap());
+    assert!(plan.starts_with("recreate a: mode: interactive → batch"), "{plan}");
+}
+
+#[tokio::test]
+async fn what_somebody_did_to_a_container_is_undone_and_it_is_said_what() {
+    let shop = project(vec![session("a")]);
+    let fake = Fake::default();
+    bring_up(&fake, &shop, "sha256:1").await;
+    let mut observed = with_known(&shop, fake.observe().await.unwrap()).await;
+    let id = all(&shop, "sha256:1")[0].id.clone();
+    let known = observed.known.get_mut(&id).unwrap();
+    known.touched.insert("resources.pids".to_owned(), "7".to_owned());
+    known.touched.insert("network".to_owned(), "bridge".to_owned());
+    known.lost = true;
+    let told = "recreate a: network: bridge → none [recreate], resources.pids: 7 → 1024 [recreate], \
+                its checkout is gone [recreate]\n";
+    assert_eq!(text(&shop, "sha256:1", &observed), told);
 }
 
 #[tokio::test]

@@ -26,6 +26,12 @@ pub trait Ground: Send + Sync {
     /// Has the daemon go by what the manifest says now.
     fn serve<'a>(&'a self, desired: &'a Desired) -> BoxFuture<'a, Result<(), Error>>;
 
+    /// Says that a session's container is about to be ended because the user wants it so. A daemon that does not hear it
+    /// takes the end for somebody else's, and leaves the session alone too.
+    fn ends<'a>(&'a self, _id: &'a str) -> BoxFuture<'a, ()> {
+        Box::pin(async {})
+    }
+
     /// Brings a session's commits into the user's repository.
     fn import<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<(), Error>>;
 

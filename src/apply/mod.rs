@@ -128,10 +128,17 @@ async fn perform(
             volumes.ensure(context, &spec).await?;
             backend.create(&spec).await?;
         }
+        Step::Rename(name, to) => backend.name(name, to).await?,
         Step::Start(name) => backend.start(name).await?,
-        Step::Stop(name) => backend.stop(name, GRACE).await?,
+        Step::Stop(name) => {
+            context.ground.ends(&session.id).await;
+            backend.stop(name, GRACE).await?;
+        }
         Step::Import => context.ground.import(&session.id).await?,
-        Step::Remove(name) => backend.remove(name).await?,
+        Step::Remove(name) => {
+            context.ground.ends(&session.id).await;
+            backend.remove(name).await?;
+        }
     }
     Ok(())
 }

@@ -63,13 +63,8 @@ impl Fake {
 
     /// Gives a container another name, as if it happened behind our back.
     pub fn rename(&self, name: &str, to: &str) {
-        let mut state = self.lock();
-        if let Some(container) = state.containers.remove(name) {
-            state.containers.insert(to.to_owned(), Container { name: to.to_owned(), ..container });
-        }
-        if let Some(volumes) = state.mounted.remove(name) {
-            state.mounted.insert(to.to_owned(), volumes);
-        }
+        // One that is gone has no name to lose.
+        let _ = self.lock().rename(name, to);
     }
 
     /// The names of all containers, those without a label of ours too.
@@ -110,6 +105,16 @@ impl State {
         let container =
             self.containers.get_mut(name).ok_or_else(|| refusal(verb, name, "no such container"))?;
         container.state = to;
+        Ok(())
+    }
+
+    fn rename(&mut self, name: &str, to: &str) -> Result<(), Error> {
+        let container = self.containers.remove(name);
+        let container = container.ok_or_else(|| refusal("rename", name, "no such container"))?;
+        self.containers.insert(to.to_owned(), Container { name: to.to_owned(), ..container });
+        if let Some(volumes) = self.mounted.remove(name) {
+            self.mounted.insert(to.to_owned(), volumes);
+        }
         Ok(())
     }
 }
@@ -218,6 +223,16 @@ impl Backend for Fake {
             Ok(spec.name.clone())
         });
         async { created }.boxed()
+    }
+
+    fn name<'a>(&'a self, name: &'a str, to: &'a str) -> Answer<'a, ()> {
+        let named = self.call("name", name, |state| {
+            if state.containers.contains_key(name) && state.containers.contains_key(to) {
+                return Err(Error::NameTaken { name: to.to_owned() });
+            }
+            state.rename(name, to)
+        });
+        async { named }.boxed()
     }
 
     fn start<'a>(&'a self, name: &'a str) -> Answer<'a, ()> {

@@ -49,6 +49,8 @@ pub trait Backend: Send + Sync {
     fn remove_volume<'a>(&'a self, name: &'a str) -> Answer<'a, Vec<String>>;
     /// Makes a container and answers its id; one with the same name and labels is it already.
     fn create<'a>(&'a self, spec: &'a ContainerSpec) -> Answer<'a, String>;
+    /// Gives a container another name.
+    fn name<'a>(&'a self, name: &'a str, to: &'a str) -> Answer<'a, ()>;
     /// Starts a container.
     fn start<'a>(&'a self, name: &'a str) -> Answer<'a, ()>;
     /// Asks a container to end; kills it when the time is over.

@@ -1,7 +1,7 @@
 //! What nearly every command begins with: the manifest, the engine, one look at it.
 
 use super::remedy::engine_error;
-use super::{address, ground, host, output, sources};
+use super::{address, condition, ground, host, output, sources};
 use crate::backend::Backend;
 use crate::backend::docker::Docker;
 use crate::error::{Error, Kind};
@@ -119,11 +119,14 @@ pub struct Engine {
 /// Connects and looks.
 pub async fn engine() -> Result<Engine, Error> {
     let engine = look(host::home()?, &address::engine()?).await?;
-    // Running sessions need the daemon: one that was killed comes back with the next command, whichever it is.
-    let runs = |container: &Container| {
-        container.state == ContainerState::Running && container.label("owner") == engine.owner
+    // Running sessions need the daemon, and so do those that are to run: one that was killed comes back with the next
+    // command, whichever it is.
+    let needs = |container: &Container| {
+        let runs = || container.state == ContainerState::Running;
+        let expected = || condition::life(&engine.home, container).is_some_and(|life| life.expects());
+        container.label("owner") == engine.owner && (runs() || expected())
     };
-    if engine.observed.containers.iter().any(runs)
+    if engine.observed.containers.iter().any(needs)
         && let Err(error) = ground::daemon(&engine.home).await
     {
         output::say(&format!("warning: {error}"));

@@ -2,10 +2,10 @@
 //! does nothing: the store tells when it has grown, the engine when a container has ended.
 
 use super::context::Engine;
-use super::remedy::engine_error;
-use super::{Code, events, output, status};
+use super::remedy::{daemon_error, engine_error};
+use super::{Code, condition, events, ground, output, status};
 use crate::apply::GRACE;
-use crate::backend::Backend;
+use crate::backend::{self, Backend};
 use crate::error::Error;
 use crate::plan::observed::ContainerState;
 use crate::render::desired::Desired;
@@ -19,8 +19,8 @@ use tokio::time::Instant;
 
 /// How often the engine is looked at beside what it tells.
 const LOOK: Duration = Duration::from_secs(30);
-/// How long the events of an end may take to the store.
-const LAST_WORDS: Duration = Duration::from_millis(300);
+/// The same while it is away, and where all seem to have ended: the daemon has the time to start again what is to be.
+const SOON: Duration = Duration::from_secs(1);
 
 /// Follows the sessions, while the files of their manifest are watched. Ctrl-C stops them; so does SIGTERM.
 pub async fn follow(
@@ -37,26 +37,25 @@ pub async fn follow(
     let mut growth = Growth::of_store(&engine.home.database());
     let newest = status::reader(engine)?.and_then(|reader| reader.last_seq().ok()).unwrap_or(0);
     let mut filter = Filter { ids: Some(ids), after: newest, limit: 1000 };
-    let (mut ends, mut listening, mut away) = (engine.docker.ends(), true, false);
-    let mut look = Instant::now();
+    let (mut ends, mut listening) = (engine.docker.ends(), true);
+    let (mut look, mut next) = (Look::default(), Instant::now());
     loop {
         tokio::select! {
             _ = interrupt.recv() => break,
             _ = terminate.recv() => break,
             () = growth.grown() => show(engine, &mut filter)?,
-            end = ends.next(), if listening => match end {
-                Some(()) => look = Instant::now(),
+            end = ends.next(), if listening => {
                 // The engine is listened to again once it answers.
-                None => listening = false,
-            },
-            () = tokio::time::sleep_until(look) => {
-                look = Instant::now() + LOOK;
-                if over(engine, desired, &mut away).await {
-                    tokio::time::sleep(LAST_WORDS).await;
+                listening = end.is_some();
+                next = Instant::now();
+            }
+            () = tokio::time::sleep_until(next) => {
+                if look.all_ended(engine, desired).await? {
                     show(engine, &mut filter)?;
                     return Ok(0);
                 }
-                if !listening && !away {
+                next = Instant::now() + if look.away || look.ended { SOON } else { LOOK };
+                if !listening && !look.away {
                     (ends, listening) = (engine.docker.ends(), true);
                 }
             }
@@ -64,9 +63,7 @@ pub async fn follow(
         }
     }
     output::say("stopping");
-    let stops = desired.iter().map(|desired| engine.docker.stop(&desired.container, GRACE));
-    let outcomes: Vec<_> = futures_util::stream::iter(stops).buffer_unordered(8).collect().await;
-    outcomes.into_iter().collect::<Result<Vec<()>, _>>().map_err(engine_error)?;
+    stop(engine, desired).await?;
     Ok(0)
 }
 
@@ -76,23 +73,49 @@ fn show(engine: &Engine, filter: &mut Filter) -> Result<(), Error> {
     Ok(())
 }
 
-/// Whether all have ended. Where the engine is away, it is not known: that is said once.
-async fn over(engine: &Engine, desired: &[Desired], away: &mut bool) -> bool {
-    let ended = all_ended(engine, desired).await;
-    if let Err(error) = &ended
-        && !*away
-    {
-        output::say(&format!("{error}; it is looked at again every {} s", LOOK.as_secs()));
-    }
-    *away = ended.is_err();
-    ended.unwrap_or(false)
+/// Stops every session, whatever its container is called by now.
+async fn stop(engine: &Engine, desired: &[Desired]) -> Result<(), Error> {
+    let ids: Vec<String> = desired.iter().map(|desired| desired.id.clone()).collect();
+    ground::daemon(&engine.home).await?.want(&ids, false).await.map_err(daemon_error)?;
+    let observed = engine.docker.observe().await.map_err(engine_error)?;
+    let containers = ids.iter().filter_map(|id| observed.session(id));
+    let stops = containers.map(|container| engine.docker.stop(&container.backend_id, GRACE));
+    let outcomes: Vec<_> = futures_util::stream::iter(stops).buffer_unordered(8).collect().await;
+    outcomes.into_iter().collect::<Result<Vec<()>, _>>().map(drop).map_err(engine_error)
 }
 
-async fn all_ended(engine: &Engine, desired: &[Desired]) -> Result<bool, Error> {
-    let observed = engine.docker.observe().await.map_err(engine_error)?;
-    let runs = |desired: &Desired| {
-        let state = observed.session(&desired.id).map(|container| container.state);
-        matches!(state, Some(ContainerState::Running | ContainerState::Restarting | ContainerState::Created))
-    };
-    Ok(!desired.iter().any(runs))
+/// Looks at the engine from time to time.
+#[derive(Default)]
+struct Look {
+    away: bool,
+    /// Whether all had ended at the look before: the daemon has had the time to start again what is to be.
+    ended: bool,
+}
+
+impl Look {
+    async fn all_ended(&mut self, engine: &Engine, desired: &[Desired]) -> Result<bool, Error> {
+        let observed = match engine.docker.observe().await {
+            Err(backend::Error::Unreachable { .. }) => {
+                if !std::mem::replace(&mut self.away, true) {
+                    output::say("the engine is away; the sessions are followed again when it is back");
+                }
+                self.ended = false;
+                return Ok(false);
+            }
+            observed => observed.map_err(engine_error)?,
+        };
+        if std::mem::replace(&mut self.away, false) {
+            output::say("the engine is back");
+        }
+        let goes_on = |desired: &Desired| {
+            observed.session(&desired.id).is_some_and(|container| match container.state {
+                ContainerState::Running | ContainerState::Restarting | ContainerState::Created => true,
+                ContainerState::Exited(_) | ContainerState::Dead => {
+                    condition::life(&engine.home, container).is_some_and(|life| life.due.is_some())
+                }
+            })
+        };
+        let ended = !desired.iter().any(goes_on);
+        Ok(std::mem::replace(&mut self.ended, ended) && ended)
+    }
 }

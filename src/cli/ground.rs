@@ -304,7 +304,9 @@ impl Ground for Local<'_> {
             self.write(desired, &facts)?;
             record::write(&self.host.home, &record).map_err(file_error)?;
             let ids = [desired.id.clone()];
-            daemon(&self.host.home).await?.watch(&ids).await.map_err(daemon_error)?;
+            let mut daemon = daemon(&self.host.home).await?;
+            daemon.watch(&ids).await.map_err(daemon_error)?;
+            daemon.want(&ids, true).await.map_err(daemon_error)?;
             Ok(facts)
         }
         .boxed()
@@ -312,6 +314,16 @@ impl Ground for Local<'_> {
 
     fn idle<'a>(&'a self, session: &'a SessionPlan) -> BoxFuture<'a, Result<(), Error>> {
         idle::idle(&self.host.home, self.docker, session, (self.patience, self.alone)).boxed()
+    }
+
+    fn ends<'a>(&'a self, id: &'a str) -> BoxFuture<'a, ()> {
+        async move {
+            if let Ok(mut daemon) = Client::connect(&self.host.home).await {
+                // One that does not hear it says that somebody else has ended it, and starts nothing either.
+                let _ = daemon.want(&[id.to_owned()], false).await;
+            }
+        }
+        .boxed()
     }
 
     fn serve<'a>(&'a self, desired: &'a Desired) -> BoxFuture<'a, Result<(), Error>> {

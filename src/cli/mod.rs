@@ -7,6 +7,7 @@ mod attach;
 mod audit;
 mod authorities;
 pub mod complete;
+mod condition;
 mod config;
 mod consent;
 mod context;

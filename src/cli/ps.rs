@@ -78,9 +78,18 @@ pub async fn run(file: &[PathBuf], args: &Ps) -> Result<Code, Error> {
                 }
             }
             output::data(&output::table(&head, &rows));
+            statuses.iter().for_each(explain);
         }
     }
     Ok(0)
+}
+
+/// What is wrong with a session, where anything is.
+fn explain(status: &Status) {
+    if let Some(error) = &status.condition.error {
+        output::say(&format!("{}: {error}", status.session));
+        status.condition.output.iter().for_each(|line| output::say(&format!("  | {line}")));
+    }
 }
 
 fn row(status: &Status) -> Vec<String> {

@@ -2,6 +2,7 @@
 //! up by its name at every start, as root; who can change what a name leads to would choose what is mounted.
 
 use super::handed;
+use crate::daemon::binds::{moved, real};
 use crate::error::{Error, Kind};
 use crate::home::Home;
 use crate::manifest::project::{Project, Session, Volume, VolumeSource};
@@ -89,8 +90,7 @@ fn shared(project: &Project) -> Vec<(&str, PathBuf)> {
 
 /// Before a container is started as it is: whether its sources still lead where they led when it was made.
 pub fn unchanged(container: &Container) -> Result<(), Error> {
-    let sources: Vec<PathBuf> = serde_json::from_str(container.label("binds")).unwrap_or_default();
-    sources.iter().try_for_each(|source| leads_to_itself(container.label("session"), source))
+    moved(container).map_or(Ok(()), |(source, now)| Err(elsewhere(container.label("session"), &source, &now)))
 }
 
 /// The same of a session that is about to be made.
@@ -101,11 +101,12 @@ pub fn still(session: &Session) -> Result<(), Error> {
 
 fn leads_to_itself(session: &str, source: &Path) -> Result<(), Error> {
     let now = real(source);
-    if now == source {
-        return Ok(());
-    }
+    if now == source { Ok(()) } else { Err(elsewhere(session, source, &now)) }
+}
+
+fn elsewhere(session: &str, source: &Path, now: &Path) -> Error {
     let said = format!("session `{session}`: `{}` now leads to `{}`", source.display(), now.display());
-    Err(Error::new(Kind::Refused, said).hint("`clauderon up` shows what would be mounted, and asks"))
+    Error::new(Kind::Refused, said).hint("`clauderon up` shows what would be mounted, and asks")
 }
 
 fn binds(project: &Project) -> impl Iterator<Item = (&str, &Volume, &Path)> {
@@ -137,8 +138,4 @@ fn git_directory(path: &Path) -> Option<PathBuf> {
         return Some(above.to_owned());
     }
     Some(path.join(".git")).filter(|inside| inside.symlink_metadata().is_ok())
-}
-
-fn real(path: &Path) -> PathBuf {
-    path.canonicalize().unwrap_or_else(|_| path.to_owned())
 }

@@ -1,5 +1,6 @@
 //! What is known of a session: its container, its events, its record, joined.
 
+use super::condition::{self, Condition, condition};
 use super::context::Engine;
 use super::remedy::{engine_error, file_error};
 use crate::daemon::client::Client;
@@ -28,6 +29,8 @@ pub struct Status {
     pub root: String,
     /// The session's id.
     pub id: String,
+    /// What befell its container.
+    pub condition: Condition,
     /// What the agent is doing.
     pub told: Told,
     /// How many of its requests were refused, where there is a record.
@@ -39,16 +42,7 @@ pub struct Status {
 impl Status {
     /// The word of the contract for what the container is doing.
     pub fn state(&self) -> &'static str {
-        let Some(container) = &self.container else { return "missing" };
-        match container.state {
-            ContainerState::Created => "pending",
-            ContainerState::Running => "running",
-            ContainerState::Restarting => "restarting",
-            ContainerState::Exited(0) => "exited",
-            // Ended by a signal, as `stop` does.
-            ContainerState::Exited(130 | 137 | 143) => "stopped",
-            ContainerState::Exited(_) | ContainerState::Dead => "failed",
-        }
+        self.condition.state
     }
 
     /// The exit code, once there is one.
@@ -79,10 +73,8 @@ impl Status {
             "backend": "docker",
             "state": self.state(),
             "exit_code": self.exit_code(),
-            "error": (self.state() == "failed").then(|| match self.exit_code() {
-                Some(code) => format!("ended with exit code {code}"),
-                None => "the engine cannot run it any more".to_owned(),
-            }),
+            "error": self.condition.error,
+            "output": self.condition.output,
             "activity": self.told.activity.word(),
             "activity_since": self.told.since,
             "waiting_for": self.told.waiting_for,
@@ -114,6 +106,7 @@ pub fn statuses(
         let running = container.as_ref().is_some_and(|it| it.state == ContainerState::Running);
         let record = records.remove(id);
         Status {
+            condition: condition(&engine.home, id, container.as_ref(), record.as_ref()),
             denied: record.as_ref().map(|record| kept(&engine.home, &record.id)),
             told: told(events.get(id).map_or(&[], Vec::as_slice), running, container.is_some()),
             record,
@@ -153,12 +146,16 @@ pub fn known(engine: &Engine, ids: &[String]) -> Result<BTreeMap<String, Known>,
     let mut all = BTreeMap::new();
     for id in ids {
         let record = record::read(&engine.home, id).map_err(file_error)?;
+        let container = engine.observed.session(id);
+        let lost = record.as_ref().is_some_and(|record| condition::lost(record, container.is_some()));
         let (kept, conversation) =
             record.map(|record| (record.fields, record.conversation)).unwrap_or_default();
-        let running = engine.observed.session(id).is_some_and(Container::runs);
+        let touched = container.and_then(|container| condition::life(&engine.home, container));
+        let touched = touched.map(|life| life.changed).unwrap_or_default();
+        let running = container.is_some_and(Container::runs);
         let told = activity(events.get(id).map_or(&[], Vec::as_slice), running);
         let working = told.activity == Activity::Working;
-        all.insert(id.clone(), Known { working, kept, conversation });
+        all.insert(id.clone(), Known { working, kept, conversation, touched, lost });
     }
     Ok(all)
 }

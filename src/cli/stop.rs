@@ -36,10 +36,21 @@ async fn each(
     let engine = context::engine().await?;
     let containers = engine.chosen(&project, names)?;
     let ids: Vec<String> = containers.iter().map(|container| container.label("id").to_owned()).collect();
-    ground::daemon(&engine.home).await?.watch(&ids).await.map_err(remedy::daemon_error)?;
-    let engine = &engine;
+    let mut daemon = ground::daemon(&engine.home).await?;
+    daemon.watch(&ids).await.map_err(remedy::daemon_error)?;
+    // Before the engine tells of it: what the user wants is not undone.
+    daemon.want(&ids, start && !stop).await.map_err(remedy::daemon_error)?;
+    let (engine, daemon) = (&engine, &tokio::sync::Mutex::new(daemon));
     let turns = containers.into_iter().map(|container| async move {
-        turn(engine, container, stop, start).await?;
+        if stop {
+            end(engine, container).await?;
+        }
+        if start {
+            sources::unchanged(container)?;
+            let id = [container.label("id").to_owned()];
+            daemon.lock().await.want(&id, true).await.map_err(remedy::daemon_error)?;
+            engine.docker.start(&container.name).await.map_err(engine_error)?;
+        }
         output::say(&format!(" Session {:<24} {done}", container.label("session")));
         Ok::<_, Error>(())
     });
@@ -48,16 +59,10 @@ async fn each(
     Ok(0)
 }
 
-async fn turn(engine: &Engine, container: &Container, stop: bool, start: bool) -> Result<(), Error> {
-    if stop {
-        engine.docker.stop(&container.name, GRACE).await.map_err(engine_error)?;
-        if let Err(error) = ground::import(&engine.home, container.label("id")).await {
-            ground::warn_import(&error);
-        }
-    }
-    if start {
-        sources::unchanged(container)?;
-        engine.docker.start(&container.name).await.map_err(engine_error)?;
+async fn end(engine: &Engine, container: &Container) -> Result<(), Error> {
+    engine.docker.stop(&container.name, GRACE).await.map_err(engine_error)?;
+    if let Err(error) = ground::import(&engine.home, container.label("id")).await {
+        ground::warn_import(&error);
     }
     Ok(())
 }

@@ -50,6 +50,11 @@ impl Client {
         self.ask(&Request::Watch { ids: ids.to_vec() }).await.map(drop)
     }
 
+    /// Says that the user wants sessions to run, or not to.
+    pub async fn want(&mut self, ids: &[String], run: bool) -> Result<(), Error> {
+        self.ask(&Request::Want { ids: ids.to_vec(), run }).await.map(drop)
+    }
+
     /// Hands over values of variables for a session.
     pub async fn lend(&mut self, id: &str, values: BTreeMap<String, Handed>) -> Result<(), Error> {
         self.ask(&Request::Lend { id: id.to_owned(), values }).await.map(drop)

@@ -34,6 +34,13 @@ pub enum Request {
         /// The sessions' ids.
         ids: Vec<String>,
     },
+    /// Know that the user wants these sessions to run, or not to.
+    Want {
+        /// The sessions' ids.
+        ids: Vec<String>,
+        /// Whether they are to run.
+        run: bool,
+    },
     /// Hold these values of variables for a session, in memory alone.
     Lend {
         /// The session's id.
@@ -70,7 +77,7 @@ impl Request {
     /// The ids that it names.
     pub fn ids(&self) -> &[String] {
         match self {
-            Self::Watch { ids } | Self::Forget { ids } | Self::Denied { ids } => ids,
+            Self::Watch { ids } | Self::Forget { ids } | Self::Denied { ids } | Self::Want { ids, .. } => ids,
             Self::Import { id } | Self::Lend { id, .. } | Self::Note { id, .. } => std::slice::from_ref(id),
             Self::Status | Self::Stop => &[],
         }
@@ -106,4 +113,7 @@ pub struct Status {
     pub sessions: usize,
     /// The port of 127.0.0.1 that serves hooks, where there is one.
     pub http_port: Option<u16>,
+    /// Since when the engine is away, RFC 3339, where it is.
+    #[serde(default)]
+    pub engine_away: Option<String>,
 }

@@ -5,6 +5,7 @@ use super::record::Record;
 use super::state::{Served, State};
 use crate::manifest::project::Checkout;
 use crate::worktree::import::{ImportSpec, Imported, import};
+use crate::worktree::parent;
 use serde_json::json;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -71,7 +72,10 @@ pub async fn now(state: &Arc<State>, record: &Arc<Record>) -> Result<Vec<String>
         Err(elapsed) => late(elapsed),
     };
     match &outcome {
-        Ok(imported) => tell(state, record, imported).await,
+        Ok(imported) => {
+            tell(state, record, imported).await;
+            tell_deleted(state, record).await;
+        }
         Err(error) if state.is_news(&record.id, error) => {
             tracing::warn!(session = record.session, error, "an import failed");
             state.note(record, "reconcile", "import_failed", json!({ "error": error })).await;
@@ -147,6 +151,28 @@ async fn tell(state: &Arc<State>, record: &Record, imported: &Imported) {
         let data = json!({ "ref": conflict.name, "tip": conflict.tip, "reason": conflict.reason, "kept": conflict.kept });
         state.note(record, "reconcile", "import_conflict", data).await;
     }
+}
+
+/// A branch that the user has deleted is told once; it is theirs to delete.
+async fn tell_deleted(state: &State, record: &Record) {
+    let Some(spec) = spec(record) else { return };
+    let looked = tokio::task::spawn_blocking(move || (is_deleted(&spec), spec.branch)).await;
+    let Ok((Some(deleted), branch)) = looked else { return };
+    let told = state.lives.change(&record.id, |life| std::mem::replace(&mut life.branch_deleted, deleted));
+    if deleted && !told {
+        let message =
+            format!("the branch `{branch}` was deleted in the repository; the next commit makes it again");
+        state.note(record, "reconcile", super::drift::DRIFT, json!({ "message": message })).await;
+    }
+}
+
+/// Whether a session's branch was published and is no more; nothing where the repository does not tell.
+fn is_deleted(spec: &ImportSpec) -> Option<bool> {
+    let repository = parent::open(&spec.parent).ok()?;
+    let published = parent::published(&parent::namespace(&spec.session).ok()?, &spec.branch);
+    let was = parent::target(&repository, &published).ok()?.is_some();
+    let is = parent::target(&repository, &format!("refs/heads/{}", spec.branch)).ok()?.is_some();
+    Some(was && !is)
 }
 
 fn lines(imported: &Imported) -> Vec<String> {

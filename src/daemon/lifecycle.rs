@@ -2,6 +2,7 @@
 
 use super::control::{Request, Response, Status};
 use super::door::Hooks;
+use super::life::Life;
 use super::state::{Served, State, now};
 use super::{Error, denied, engine, import, record, session};
 use crate::credential::keeper::Keeper;
@@ -212,10 +213,18 @@ async fn answer(state: &Arc<State>, request: Request) -> Response {
             for id in ids {
                 let served = state.sessions().remove(&id);
                 state.keeper.forget(&id);
+                state.lives.forget(&id);
                 if let Some(served) = served {
                     served.stop.cancel();
                     denied::tell(state, &served.record).await;
                 }
+            }
+            Response::Done
+        }
+        Request::Want { ids, run } => {
+            for id in ids {
+                let want = if run { Life::start_asked } else { Life::stop_asked };
+                state.lives.change(&id, want);
             }
             Response::Done
         }
@@ -255,6 +264,7 @@ async fn answer(state: &Arc<State>, request: Request) -> Response {
             since: state.since.clone(),
             sessions: state.sessions().len(),
             http_port: state.http_port,
+            engine_away: state.engine_away().as_ref().map(|(since, _)| since.clone()),
         }),
         Request::Stop => Response::Done,
     }

@@ -1,15 +1,22 @@
 //! What stands behind the running sessions: one process per user, under a lock, that answers each container's socket
 //! with the proxy and the hook endpoint, stores events, and imports the agents' commits.
 
+pub mod binds;
 pub mod client;
 pub mod control;
 pub mod denied;
 mod door;
+pub mod drift;
 mod engine;
 mod import;
+mod last;
+pub mod life;
 pub mod lifecycle;
+pub mod lives;
+mod look;
 pub mod narrow;
 pub mod record;
+mod revive;
 mod session;
 pub mod spawn;
 mod state;

@@ -1,5 +1,6 @@
 //! What the daemon's parts share: the store, the sessions that it serves, and the way events are recorded.
 
+use super::lives::Lives;
 use super::record::Record;
 use crate::credential::keeper::Keeper;
 use crate::home::Home;
@@ -23,6 +24,8 @@ pub struct State {
     pub proxy: Arc<Installation>,
     /// The values of credentials.
     pub keeper: Arc<Keeper>,
+    /// What befell the sessions' containers.
+    pub lives: Lives,
     /// Ends everything.
     pub shutdown: CancellationToken,
     /// Every task, joined at the end.
@@ -35,6 +38,7 @@ pub struct State {
     told: Mutex<BTreeMap<String, String>>,
     imports: Mutex<BTreeMap<String, Arc<tokio::sync::Mutex<()>>>>,
     denials: Mutex<BTreeMap<String, Arc<Denials>>>,
+    engine_away: Mutex<Option<(String, bool)>>,
 }
 
 /// One session that is served.
@@ -66,6 +70,7 @@ impl State {
         http_port: Option<u16>,
     ) -> Self {
         Self {
+            lives: Lives::new(home.clone()),
             home,
             store,
             proxy,
@@ -78,12 +83,18 @@ impl State {
             told: Mutex::default(),
             imports: Mutex::default(),
             denials: Mutex::default(),
+            engine_away: Mutex::default(),
         }
     }
 
     /// The sessions that are served, by id.
     pub fn sessions(&self) -> MutexGuard<'_, BTreeMap<String, Served>> {
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Since when the engine is away, where it is, and whether that was told.
+    pub fn engine_away(&self) -> MutexGuard<'_, Option<(String, bool)>> {
+        self.engine_away.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Held by the one import of a session that goes on, whoever asked for it.

@@ -44,8 +44,22 @@ pub struct Told {
 /// Folds a session's events, oldest first.
 pub fn activity(events: &[Event], running: bool) -> Told {
     let mut told = Told { activity: Activity::Starting, since: None, waiting_for: None };
-    for event in events.iter().filter(|event| event.source == "hook") {
-        let Some((activity, waiting_for)) = meaning(event) else { continue };
+    let mut dead = false;
+    for event in events {
+        let meant = match (event.source.as_str(), event.kind.as_str()) {
+            ("backend", "die") => {
+                dead = true;
+                Some((Activity::Ended, None))
+            }
+            // Whatever it did before its container died, it does no more. The agent itself may have said so already.
+            ("backend", "start") if std::mem::take(&mut dead) => Some((Activity::Starting, None)),
+            ("hook", kind) => {
+                dead &= kind != "SessionStart";
+                meaning(event)
+            }
+            _ => None,
+        };
+        let Some((activity, waiting_for)) = meant else { continue };
         if activity != told.activity || waiting_for != told.waiting_for {
             told = Told { activity, since: Some(event.time.clone()), waiting_for };
         }

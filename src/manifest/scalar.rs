@@ -226,11 +226,11 @@ enum RestartForm {
 enum RestartWord {
     /// Never.
     No,
-    /// Whenever it ends.
+    /// Whenever it ends by itself; one stopped with the engine's tools, when the engine or the daemon is started anew.
     Always,
     /// Whenever it ends by itself.
     UnlessStopped,
-    /// After a failure, without end; `on-failure:N` tries N times.
+    /// After a failure; `on-failure:N` tries N times in a row.
     OnFailure,
 }
 

@@ -64,6 +64,8 @@ pub enum Step {
     Prepare,
     /// Make the container of this name.
     Create(String),
+    /// Give the container of the first name its own, the second.
+    Rename(String, String),
     /// Start the container of this name.
     Start(String),
     /// Ask the container of this name to end, and wait.

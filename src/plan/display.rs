@@ -37,6 +37,9 @@ impl fmt::Display for Deferred {
             Some(effect::Effect::NewCheckout) => {
                 format!("`clauderon down --checkouts {session}` and `up` make one")
             }
+            Some(effect::Effect::Restart | effect::Effect::Recreate) => {
+                format!("it has done its work, and `clauderon up --renew {session}` has it done again")
+            }
             _ => format!("`clauderon up --renew {session}` begins one"),
         };
         write!(f, "keep {session}: {reason}: {how}")

@@ -7,5 +7,7 @@ pub mod display;
 pub mod images;
 pub mod observed;
 pub mod prune;
+pub mod restart;
+pub mod touched;
 pub mod up;
 pub mod volumes;

@@ -12,6 +12,10 @@ pub struct Known {
     pub kept: Fields,
     /// Which conversation it has, counted from 1; 0 where that is not known.
     pub conversation: u32,
+    /// What was changed about its container with the engine's own tools: each field as it is now.
+    pub touched: BTreeMap<String, String>,
+    /// Whether its checkout was there once and is not now.
+    pub lost: bool,
 }
 
 /// All containers that carry our labels, in the scope that was asked for.

@@ -3,6 +3,7 @@
 use super::action::{Deferred, Effect, Plan, Reason, SessionPlan, Step};
 use super::changes::changes;
 use super::observed::{Container, ContainerState, Known, Observed};
+use super::touched;
 use crate::manifest::effect;
 use crate::manifest::project::Mode;
 use crate::render::desired::Desired;
@@ -103,14 +104,25 @@ fn session(wanted: &Desired, observed: &Observed, options: Options) -> (Option<S
         let reason = vec![Reason::observed("not there")];
         return (Some(planned(wanted, None, &known, (Effect::Create, reason), options)), Vec::new());
     };
+    let finished = has_finished(wanted, found) && !options.renew && !options.recreate;
     let (mut due, mut later) = (Vec::new(), Vec::new());
     for reason in changes(wanted, found, &known) {
         let now = match reason.effect {
             Some(effect::Effect::NewCheckout) => false,
             Some(effect::Effect::NewConversation) => options.renew,
+            // What has done its work is not begun again for a change.
+            Some(effect::Effect::Restart | effect::Effect::Recreate) => !finished,
             _ => true,
         };
         if now { due.push(reason) } else { later.push(reason) }
+    }
+    if !finished {
+        due.extend(adrift(wanted, &known, &due));
+    }
+    if found.name != wanted.container {
+        let (old, new) = (Some(found.name.clone()), Some(wanted.container.clone()));
+        let effect = Some(effect::Effect::Live);
+        due.push(Reason { field: "container's name".to_owned(), old, new, effect });
     }
     let mut decided = decide(wanted, found, due, options);
     // A batch session is given its prompt whenever it starts.
@@ -121,6 +133,22 @@ fn session(wanted: &Desired, observed: &Observed, options: Options) -> (Option<S
         reasons.extend(later.extract_if(.., prompt));
     }
     (decided.map(|decided| planned(wanted, Some(found), &known, decided, options)), later)
+}
+
+/// Whether a batch session has done its work.
+fn has_finished(wanted: &Desired, found: &Container) -> bool {
+    let batch = wanted.session.mode == Mode::Batch && found.label("mode") == Mode::Batch.as_str();
+    batch && found.state == ContainerState::Exited(0)
+}
+
+/// What happened to a session behind our back that its container is replaced for.
+fn adrift(wanted: &Desired, known: &Known, due: &[Reason]) -> Vec<Reason> {
+    let mut reasons = touched::reasons(&known.touched, &wanted.fields, due);
+    if known.lost {
+        let effect = Some(effect::Effect::Recreate);
+        reasons.push(Reason { effect, ..Reason::observed("its checkout is gone") });
+    }
+    reasons
 }
 
 /// What becomes of a session that has a container, and why.
@@ -146,7 +174,7 @@ fn decide(
     let starts = match found.state {
         ContainerState::Created => Some("never started".to_owned()),
         // A batch session that ended well has done its work.
-        ContainerState::Exited(0) if wanted.session.mode == Mode::Batch => None,
+        ContainerState::Exited(0) if has_finished(wanted, found) => None,
         ContainerState::Exited(code) => Some(format!("exited with code {code}")),
         ContainerState::Running | ContainerState::Restarting | ContainerState::Dead => None,
     };
@@ -192,6 +220,9 @@ fn steps(wanted: &Desired, found: Option<&Container>, effect: Effect, now: bool)
             steps.push(Step::Remove(found.name.clone()));
         }
     }
+    if let Some(found) = found.filter(|found| effect != Effect::Recreate && found.name != *name) {
+        steps.push(Step::Rename(found.name.clone(), name.clone()));
+    }
     match effect {
         Effect::Live => steps.push(Step::Serve),
         Effect::Create | Effect::Recreate => steps.extend([
@@ -201,8 +232,6 @@ fn steps(wanted: &Desired, found: Option<&Container>, effect: Effect, now: bool)
             Step::Start(name.clone()),
         ]),
         Effect::Start | Effect::Restart => {
-            // By the name that it has: it may have been given another.
-            let name = found.map_or(name, |found| &found.name);
             steps.extend([Step::Checkout, Step::Prepare, Step::Start(name.clone())]);
         }
         Effect::Destroy => {}

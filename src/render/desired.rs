@@ -5,10 +5,9 @@ use super::facts::{HostFacts, SessionFacts};
 use super::fields::{Fields, fields, kept, spec_hash};
 use super::identity::{container_name, owner, session_id};
 use super::mounts::mounts;
-use super::spec::{ContainerSpec, RestartPolicy};
-use crate::manifest::project::{Egress, Mode, Project, Restart, Session, Volume};
+use super::spec::ContainerSpec;
+use crate::manifest::project::{Egress, Mode, Project, Session, Volume};
 use std::collections::BTreeMap;
-use std::path::Path;
 
 /// What is to exist for one session.
 #[derive(Clone, Debug)]
@@ -66,7 +65,6 @@ pub fn container(
         cpus: session.resources.cpus,
         memory: session.resources.memory,
         pids: session.resources.pids,
-        restart: restart(project, session),
         capabilities: Vec::new(),
     }
 }
@@ -113,19 +111,4 @@ fn labels(
         labels.insert("clauderon.binds".to_owned(), serde_json::to_string(&binds).unwrap_or_default());
     }
     labels
-}
-
-/// Whether the engine may start a container by itself. It would mount a directory of the project by its name, whatever a
-/// commit that was pulled in the meantime has put there: then `up` and `start` alone do, which look first.
-fn restart(project: &Project, session: &Session) -> RestartPolicy {
-    let of_project = |path: &Path| path.starts_with(&project.root);
-    if session.volumes.iter().filter_map(Volume::bind).any(of_project) {
-        return RestartPolicy::No;
-    }
-    match session.restart {
-        Restart::No => RestartPolicy::No,
-        Restart::Always => RestartPolicy::Always,
-        Restart::UnlessStopped => RestartPolicy::UnlessStopped,
-        Restart::OnFailure(times) => RestartPolicy::OnFailure(times),
-    }
 }

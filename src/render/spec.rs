@@ -3,7 +3,6 @@
 use crate::manifest::project::CacheScope;
 use serde::{Serialize, Serializer};
 use std::collections::BTreeMap;
-use std::fmt;
 use std::path::{Path, PathBuf};
 
 /// Everything needed to make one container. `render` prints it: its names are contract.
@@ -35,8 +34,6 @@ pub struct ContainerSpec {
     pub memory: Option<u64>,
     /// Processes and threads.
     pub pids: u32,
-    /// When the engine starts the container again.
-    pub restart: RestartPolicy,
     /// Kept only for a one-shot root helper that gives volumes to the user; a session's container has none.
     pub capabilities: Vec<String>,
 }
@@ -66,20 +63,6 @@ pub fn helper_labels(project: &str, root: &str, owner: &str) -> BTreeMap<String,
 pub fn image_labels(project: &str, root: &str, owner: &str) -> BTreeMap<String, String> {
     let told = [("build", "true"), ("project", project), ("root", root), ("owner", owner)];
     told.map(|(name, value)| (format!("clauderon.{name}"), value.to_owned())).into()
-}
-
-/// When the engine starts a container again.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum RestartPolicy {
-    /// Never.
-    #[default]
-    No,
-    /// Always.
-    Always,
-    /// Unless it was stopped.
-    UnlessStopped,
-    /// After a failure, at most this many times; 0 is without end.
-    OnFailure(u32),
 }
 
 /// One mount.
@@ -112,22 +95,4 @@ pub enum MountSource {
 /// A path as the engine is given it: a name that is no UTF-8 ends no printing.
 fn shown<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(&path.display())
-}
-
-impl fmt::Display for RestartPolicy {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::No => f.write_str("no"),
-            Self::Always => f.write_str("always"),
-            Self::UnlessStopped => f.write_str("unless-stopped"),
-            Self::OnFailure(0) => f.write_str("on-failure"),
-            Self::OnFailure(times) => write!(f, "on-failure:{times}"),
-        }
-    }
-}
-
-impl Serialize for RestartPolicy {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
 }

@@ -19,7 +19,7 @@ mod locks;
 pub mod lost;
 mod object;
 mod pack;
-mod parent;
+pub mod parent;
 pub mod prepare;
 mod publish;
 mod quarantine;

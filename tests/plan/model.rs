@@ -121,7 +121,7 @@ impl Ephemeral<'_> {
             Some(Effect::NewConversation) => goes_on,
             _ => false,
         }));
-        Known { kept, conversation, working: false }
+        Known { kept, conversation, working: false, ..Known::default() }
     }
 }
 

@@ -101,6 +101,10 @@ impl Backend for Mortal<'_> {
         async { self.then(async { self.fake.create(spec).await }).await }.boxed()
     }
 
+    fn name<'a>(&'a self, name: &'a str, to: &'a str) -> Answer<'a, ()> {
+        async move { self.then(async { self.fake.name(name, to).await }).await }.boxed()
+    }
+
     fn start<'a>(&'a self, name: &'a str) -> Answer<'a, ()> {
         async { self.then(async { self.fake.start(name).await }).await }.boxed()
     }

@@ -101,13 +101,14 @@ pub fn run<T>(test: impl Future<Output = T>) -> T {
 fn rank(step: &Step) -> usize {
     match step {
         Step::AwaitIdle => 0,
-        Step::Serve | Step::Stop(_) => 1,
+        Step::Stop(_) => 1,
         Step::Import => 2,
         Step::Remove(_) => 3,
-        Step::Checkout => 4,
-        Step::Prepare => 5,
-        Step::Create(_) => 6,
-        Step::Start(_) => 7,
+        Step::Rename(..) => 4,
+        Step::Serve | Step::Checkout => 5,
+        Step::Prepare => 6,
+        Step::Create(_) => 7,
+        Step::Start(_) => 8,
     }
 }
 

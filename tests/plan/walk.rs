@@ -129,7 +129,7 @@ async fn a_restart_and_a_recreation_that_broke_off_are_finished_by_the_next_up()
             let plan = next(&fake, &after, &known, Options::default()).await;
             assert!(walk(&fake, &still, &after, &plan).await.is_empty());
             let kept = all(&after, "sha256:1").remove(0);
-            let record = Known { kept: kept.kept, conversation: 1, working: false };
+            let record = Known { kept: kept.kept, conversation: 1, working: false, ..Known::default() };
             let known = Observed { known: [(kept.id, record)].into(), ..Observed::default() };
             assert!(next(&fake, &after, &known, Options::default()).await.is_empty(), "after call {call}");
             let seen = fake.observe().await.unwrap();
@@ -140,15 +140,24 @@ async fn a_restart_and_a_recreation_that_broke_off_are_finished_by_the_next_up()
 }
 
 #[tokio::test]
-async fn a_container_that_was_given_another_name_is_started_by_it() {
+async fn a_container_that_was_given_another_name_is_started_and_given_its_own_back() {
     let shop = project(vec![session("a")]);
     let (fake, known) = (running(&shop).await, after_up(&shop).await);
     fake.set_state("clauderon-shop-a", ContainerState::Exited(137));
     fake.rename("clauderon-shop-a", "mine");
     let plan = next(&fake, &shop, &known, Options::default()).await;
-    assert_eq!(plan.to_string(), "start a: exited with code 137\n");
+    let name = "container's name: mine → clauderon-shop-a [live]";
+    assert_eq!(plan.to_string(), format!("start a: exited with code 137, {name}\n"));
     assert!(walk(&fake, &Still(Semaphore::new(0)), &shop, &plan).await.is_empty());
     assert!(next(&fake, &shop, &known, Options::default()).await.is_empty());
+    // One that runs is not disturbed.
+    fake.rename("clauderon-shop-a", "mine");
+    let plan = next(&fake, &shop, &known, Options::default()).await;
+    assert_eq!(plan.to_string(), format!("live a: {name}\n"));
+    fake.take_calls();
+    assert!(walk(&fake, &Still(Semaphore::new(0)), &shop, &plan).await.is_empty());
+    assert_eq!(fake.take_calls(), ["name mine"]);
+    assert_eq!(fake.names(), ["clauderon-shop-a"]);
 }
 
 #[tokio::test]

@@ -4,6 +4,8 @@
 use std::io::{Read, Write};
 use std::net::Shutdown;
 use std::os::unix::net::{UnixListener, UnixStream};
+use std::sync::atomic::Ordering::SeqCst;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::sync::{Arc, Mutex};
 
 /// Where the real engine is.
@@ -14,6 +16,8 @@ pub struct Relay {
     directory: tempfile::TempDir,
     said: Arc<Mutex<Vec<u8>>>,
     open: Arc<Mutex<Vec<UnixStream>>>,
+    away: Arc<AtomicBool>,
+    turned_away: Arc<AtomicUsize>,
 }
 
 impl Relay {
@@ -42,9 +46,20 @@ impl Relay {
         let directory = tempfile::tempdir().unwrap();
         let listener = UnixListener::bind(directory.path().join("engine.sock")).unwrap();
         let (said, open) = (Arc::<Mutex<Vec<u8>>>::default(), Arc::<Mutex<Vec<UnixStream>>>::default());
-        let relay = Self { directory, said: Arc::clone(&said), open: Arc::clone(&open) };
+        let (away, turned_away) = (Arc::<AtomicBool>::default(), Arc::<AtomicUsize>::default());
+        let relay = Self {
+            directory,
+            said: Arc::clone(&said),
+            open: Arc::clone(&open),
+            away: Arc::clone(&away),
+            turned_away: Arc::clone(&turned_away),
+        };
         std::thread::spawn(move || {
             while let Ok((mut client, _)) = listener.accept() {
+                if away.load(SeqCst) {
+                    turned_away.fetch_add(1, SeqCst);
+                    continue;
+                }
                 open.lock().unwrap().push(client.try_clone().unwrap());
                 let mut onward = begin(client.try_clone().unwrap());
                 let said = Arc::clone(&said);
@@ -76,6 +91,18 @@ impl Relay {
     /// Whether this went to the engine.
     pub fn said(&self, text: &str) -> bool {
         self.said.lock().unwrap().windows(text.len()).any(|window| window == text.as_bytes())
+    }
+
+    /// The engine goes away: all that is open breaks off, and nothing more comes through.
+    pub fn leave(&self) {
+        self.away.store(true, SeqCst);
+        self.cut();
+    }
+
+    /// The engine comes back; answers how often it was asked for meanwhile.
+    pub fn come_back(&self) -> usize {
+        self.away.store(false, SeqCst);
+        self.turned_away.swap(0, SeqCst)
     }
 
     /// Breaks off all that is open.

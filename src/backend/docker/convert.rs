@@ -2,7 +2,7 @@
 
 use crate::plan::observed::{Container, ContainerState, Volume};
 use crate::render::facts::ImageFacts;
-use crate::render::spec::{ContainerSpec, Mount, MountSource, RestartPolicy};
+use crate::render::spec::{ContainerSpec, Mount, MountSource};
 use bollard::models;
 use std::collections::{BTreeMap, HashMap};
 
@@ -41,7 +41,7 @@ fn host_config(spec: &ContainerSpec) -> models::HostConfig {
         memory: spec.memory.and_then(|bytes| i64::try_from(bytes).ok()),
         nano_cpus: spec.cpus.map(nano_cpus),
         mounts: Some(spec.mounts.iter().map(mount).collect()),
-        restart_policy: Some(restart(spec.restart)),
+        restart_policy: Some(no_restart()),
         ..nothing()
     }
 }
@@ -84,15 +84,10 @@ fn mount(mount: &Mount) -> models::Mount {
     }
 }
 
-fn restart(policy: RestartPolicy) -> models::RestartPolicy {
-    use models::RestartPolicyNameEnum as Name;
-    let (name, count) = match policy {
-        RestartPolicy::No => (Name::NO, None),
-        RestartPolicy::Always => (Name::ALWAYS, None),
-        RestartPolicy::UnlessStopped => (Name::UNLESS_STOPPED, None),
-        RestartPolicy::OnFailure(times) => (Name::ON_FAILURE, Some(i64::from(times))),
-    };
-    models::RestartPolicy { name: Some(name), maximum_retry_count: count }
+/// The daemon starts containers again, which looks at their sources first and knows what the user wants; the engine does
+/// not.
+pub fn no_restart() -> models::RestartPolicy {
+    models::RestartPolicy { name: Some(models::RestartPolicyNameEnum::NO), maximum_retry_count: None }
 }
 
 /// One entry of the engine's list.

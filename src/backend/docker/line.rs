@@ -29,7 +29,7 @@ fn groups(spec: &ContainerSpec, pull: PullPolicy) -> Vec<Vec<String>> {
     spec.capabilities.iter().for_each(|capability| option("cap-add", capability.clone()));
     option("security-opt", "no-new-privileges".to_owned());
     limits(spec, &mut option);
-    option("restart", spec.restart.to_string());
+    option("restart", "no".to_owned());
     spec.mounts.iter().for_each(|one| option("mount", mount(one)));
     spec.environment.iter().for_each(|(name, value)| option("env", format!("{name}={value}")));
     spec.labels.iter().for_each(|(name, value)| option("label", format!("{name}={value}")));
@@ -113,7 +113,6 @@ mod tests {
             cpus: Some(1.5),
             memory: Some(1 << 30),
             pids: 64,
-            restart: crate::render::spec::RestartPolicy::OnFailure(3),
             capabilities: Vec::new(),
         };
         let expected = r#"docker run --detach \
@@ -128,7 +127,7 @@ mod tests {
   --pids-limit 64 \
   --memory 1073741824 \
   --cpus 1.500000000 \
-  --restart on-failure:3 \
+  --restart no \
   --mount 'type=bind,"source=/a ""b"",c",target=/x,readonly' \
   --mount 'type=volume,source=v,target=/y' \
   --env 'PROMPT=it'\''s

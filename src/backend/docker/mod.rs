@@ -5,6 +5,7 @@ mod convert;
 mod ignore;
 pub mod leftover;
 pub mod line;
+pub mod settings;
 pub mod stream;
 mod version;
 
@@ -131,6 +132,22 @@ impl Docker {
             Err(error) if status(&error) == Some(304) => Ok(()),
             Err(error) => Err(missing_program(&error).unwrap_or_else(|| self.failed("start", name, error))),
             Ok(()) => Ok(()),
+        }
+    }
+
+    async fn rename_container(&self, name: &str, to: &str) -> Result<(), Error> {
+        let options = query::RenameContainerOptionsBuilder::default().name(to).build();
+        match self.client.rename_container(name, options).await {
+            Err(error) if status(&error) == Some(409) => {
+                // A run that ended before it heard so has done it already.
+                let there = self.client.inspect_container(name, None::<query::InspectContainerOptions>).await;
+                let has = |name: Option<String>| name.is_some_and(|name| name.trim_start_matches('/') == to);
+                if there.is_ok_and(|there| has(there.name)) {
+                    return Ok(());
+                }
+                Err(Error::NameTaken { name: to.to_owned() })
+            }
+            other => other.map_err(|error| self.failed("rename", name, error)),
         }
     }
 
@@ -285,6 +302,10 @@ impl Backend for Docker {
 
     fn create<'a>(&'a self, spec: &'a ContainerSpec) -> Answer<'a, String> {
         self.create_container(spec).boxed()
+    }
+
+    fn name<'a>(&'a self, name: &'a str, to: &'a str) -> Answer<'a, ()> {
+        self.rename_container(name, to).boxed()
     }
 
     fn start<'a>(&'a self, name: &'a str) -> Answer<'a, ()> {

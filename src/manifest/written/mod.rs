@@ -68,9 +68,10 @@ pub struct Settings {
     /// Limits of the container.
     #[schemars(extend("default" = {"pids": 1024}, "examples" = [{"cpus": 2, "memory": "4GiB"}]))]
     pub resources: Option<Form<Resources>>,
-    /// When the container is started again by itself: `no`, `always`, `unless-stopped`, `on-failure` or
-    /// `on-failure:N`. The default is that of interactive sessions; a batch session has `no`, and so
-    /// has one that mounts a directory of the project: what a name leads to is looked at before each start.
+    /// When the daemon starts the container again by itself, with its conversation: `no`, `always`, `unless-stopped`,
+    /// `on-failure` or `on-failure:N`. The default is that of interactive sessions; a batch session has `no`, and one that
+    /// ended well is never begun again. Each wait is twice as long, 5 minutes at most; without a number, 10 new starts
+    /// after short runs are enough. What was stopped, by whomever, stays stopped: `docs/drift.md` has it all.
     #[schemars(extend("default" = "on-failure:3", "examples" = ["unless-stopped"]))]
     pub restart: Option<RestartText>,
     /// Labels of the container: a map, or a list of `NAME=VALUE`.
