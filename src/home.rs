@@ -48,9 +48,14 @@ impl Home {
         self.0.join("authority")
     }
 
-    /// What the daemon watches: a file for each manifest, and `changed`, which is written after any of them.
+    /// What the daemon watches: a file for each manifest.
     pub fn watches(&self) -> PathBuf {
         self.0.join("watches")
+    }
+
+    /// The lock of who adds to `watches` or takes away from it.
+    pub fn watches_lock(&self) -> PathBuf {
+        self.0.join("watches.lock")
     }
 
     /// All sessions' directories.
