@@ -84,6 +84,11 @@ impl SessionHome {
         self.0.join("session.json")
     }
 
+    /// The lock of who reads the record and writes it again.
+    pub fn record_lock(&self) -> PathBuf {
+        self.0.join("session.lock")
+    }
+
     /// Mounted read-only at `/run/clauderon`: the link's program and socket, the entry script, the prompt.
     pub fn run(&self) -> PathBuf {
         self.0.join("run")
