@@ -334,7 +334,21 @@ impl Ground for Local<'_> {
     }
 
     fn idle<'a>(&'a self, session: &'a SessionPlan) -> BoxFuture<'a, Result<(), Error>> {
-        idle::idle(&self.host.home, self.docker, session, (self.patience, self.alone)).boxed()
+        async move {
+            let Self { project, patience, alone, .. } = *self;
+            let waiting =
+                idle::Waiting { home: &self.host.home, project, backend: self.docker, patience, alone };
+            idle::idle(&waiting, session).await?;
+            // Before anything of the agent's is ended.
+            self.edited.map_or(Ok(()), Edited::unchanged)
+        }
+        .boxed()
+    }
+
+    fn over(&self, session: &SessionPlan) {
+        if let Some(alone) = self.alone {
+            alone.rest(&session.id);
+        }
     }
 
     fn serve<'a>(&'a self, desired: &'a Desired) -> BoxFuture<'a, Result<(), Error>> {

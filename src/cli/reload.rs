@@ -3,7 +3,7 @@
 
 mod narrowing;
 
-use super::authorities::authorities;
+use super::authorities::Certificates;
 use super::named::Named;
 use super::remedy::file_error;
 use super::{context, report, up};
@@ -38,8 +38,8 @@ struct Told {
 /// What was seen of a manifest.
 #[derive(PartialEq)]
 enum Seen {
-    /// What it declares, and the certificates that it names.
-    Valid(Box<Project>, BTreeMap<String, BTreeMap<String, String>>),
+    /// What it declares, and what tells the certificates that it names from others.
+    Valid(Box<Project>, BTreeMap<PathBuf, String>),
     /// What is wrong with it.
     Invalid(String),
     /// It takes variables that are not ours to know: its content.
@@ -212,10 +212,13 @@ impl Reload {
         let plan = up::changes(project, &engine).await?;
         let mut lines = edits(plan, known);
         let owner = owner(rustix::process::getuid().as_raw(), self.home.path());
+        let mut certificates = Certificates::default();
         for session in &project.sessions {
             let record = record::read(&self.home, &session_id(&owner, project, &session.name));
             if let Some(record) = record.map_err(file_error)? {
-                lines.extend(believed(session, &record)?.map(|line| (session.name.clone(), line)));
+                lines.extend(
+                    believed(&mut certificates, session, &record)?.map(|line| (session.name.clone(), line)),
+                );
             }
         }
         Ok(lines)
@@ -268,8 +271,12 @@ fn edits(plan: Plan, known: Option<&Project>) -> Vec<(String, String)> {
 }
 
 /// Certificates that a `ca` names now and that are not believed.
-fn believed(session: &Session, record: &Record) -> Result<Option<String>, Error> {
-    let now = authorities(session)?;
+fn believed(
+    certificates: &mut Certificates,
+    session: &Session,
+    record: &Record,
+) -> Result<Option<String>, Error> {
+    let now = certificates.of(session)?;
     let same = |name: &&String| {
         let ca = |hosts: &BTreeMap<String, Host>| hosts.get(*name).and_then(|host| host.ca.clone());
         ca(&session.hosts) == ca(&record.rules.hosts)
@@ -293,7 +300,6 @@ fn plain(text: &str) -> String {
 }
 
 fn seen(project: Project) -> Result<Seen, Error> {
-    let of = |session: &Session| Ok((session.name.clone(), authorities(session)?));
-    let authorities = project.sessions.iter().map(of).collect::<Result<_, Error>>()?;
-    Ok(Seen::Valid(Box::new(project), authorities))
+    let prints = Certificates::default().prints(&project.sessions)?;
+    Ok(Seen::Valid(Box::new(project), prints))
 }

@@ -110,6 +110,9 @@ async fn carry_out(
         output::say(&format!("{}: {} up to date", project.name, count(desired.len())));
         return Ok(());
     }
+    if let Some(alone) = alone {
+        alone.begin(plan.sessions.iter().map(|session| session.id.as_str()));
+    }
     let context = Context { backend: &engine.docker, ground: &ground, project, desired, host: &host, report };
     fail(apply(&context, plan).await)
 }

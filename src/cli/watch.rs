@@ -81,8 +81,34 @@ async fn watch(reload: &mut Reload, say: &(dyn Fn(&str) + Sync), bounded: bool) 
     }
 }
 
-/// What the daemon watches, until it ends.
+/// Watches for the daemon until this is dropped, on a thread of its own: what is read of a manifest, however much and
+/// however slowly, holds up no session.
 pub async fn daemon(home: Home, engine: String) {
+    let (end, mut ended) = tokio::sync::oneshot::channel::<()>();
+    let thread = tokio::task::spawn_blocking(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = match runtime {
+            Ok(runtime) => runtime,
+            Err(error) => return tracing::error!(%error, "no edits of manifests are seen"),
+        };
+        runtime.block_on(async {
+            tokio::select! {
+                () = all(home, engine) => {}
+                _ = &mut ended => {}
+            }
+        });
+        runtime.shutdown_background();
+    });
+    if let Err(error) = thread.await {
+        tracing::error!(%error, "edits of manifests are no longer seen");
+    }
+    // Without it, what runs goes on.
+    std::future::pending::<()>().await;
+    drop(end);
+}
+
+/// What was left to the daemon, as long as it is.
+async fn all(home: Home, engine: String) {
     let mut running: BTreeMap<PathBuf, (Named, Ending)> = BTreeMap::new();
     let watches = home.watches();
     // Where it is missing its parent is watched, to which each line of the audit log is news.
