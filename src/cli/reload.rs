@@ -6,7 +6,7 @@ mod narrowing;
 use super::authorities::Certificates;
 use super::named::Named;
 use super::remedy::file_error;
-use super::{context, report, up};
+use super::{consent, context, report, up};
 use crate::daemon::client::Client;
 use crate::daemon::record::{self, Record};
 use crate::error::Error;
@@ -42,7 +42,7 @@ enum Seen {
     Valid(Box<Project>, BTreeMap<PathBuf, String>),
     /// What is wrong with it.
     Invalid(String),
-    /// It takes variables that are not ours to know: its content.
+    /// It takes variables that are not ours to know, or that nobody agreed to: its content.
     Closed(String),
 }
 
@@ -159,8 +159,11 @@ impl Reload {
 
     /// A manifest whose variables are the user's.
     async fn closed(&self) -> Result<Told, Error> {
-        let message =
-            "an edit of a manifest that takes variables, which the daemon does not have: it waits for `up`";
+        let message = if self.knows_variables {
+            "an edit of a manifest that takes variables which nobody agreed to: it waits for `up`"
+        } else {
+            "an edit of a manifest that takes variables, which the daemon does not have: it waits for `up`"
+        };
         for record in self.records()? {
             self.note(&record, PENDING, json!({ "message": message })).await;
         }
@@ -243,6 +246,9 @@ impl Reload {
             return Ok(Seen::Closed(self.named.content()));
         }
         let project = context::project_noting(&files, user, noted)?;
+        if !consent::knows_variables(&self.home, &project) {
+            return Ok(Seen::Closed(self.named.content()));
+        }
         for session in &project.sessions {
             noted.borrow_mut().extend(session.hosts.values().filter_map(|host| host.ca.clone()));
             for credential in session.credentials.values() {

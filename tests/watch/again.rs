@@ -1,6 +1,6 @@
 //! The daemon is told again and again what to watch: of one project after another, and of one that comes back.
 
-use super::{SOON, is_refused, quiet, rules};
+use super::{Foreground, SOON, is_refused, quiet, rules};
 use crate::support::world::{World, eventually};
 use std::time::Duration;
 
@@ -53,4 +53,19 @@ fn a_second_project_of_a_home_is_watched_as_the_first_is() {
     narrows(&first, "again.invalid");
     second.run_as("CLAUDERON_HOME", &home, &["down", "--checkouts", "--volumes", "--force"]).ok();
     narrows(&first, "last.invalid");
+}
+
+#[test]
+fn an_edit_that_takes_a_variable_more_only_waits() {
+    let world = World::with_model(&quiet());
+    let text = rules(&world, "a.invalid: true");
+    let up = Foreground::new(&world, &["up", "--yes"]);
+    let text = text.replace("a.invalid: true", "a.invalid: false");
+    let taking = format!("environment: {{SHELL_OF: \"${{WORLD_SECRET:-none}}\"}}\n{text}");
+    world.write("clauderon.yaml", &taking);
+    up.says("variables which nobody agreed to: it waits for `up`");
+    assert!(!is_refused(&world, "a.invalid"), "what nobody agreed to was read");
+    world.write("clauderon.yaml", &text);
+    up.says("live a: proxy.hosts.a.invalid");
+    assert!(is_refused(&world, "a.invalid"));
 }
