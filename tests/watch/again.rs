@@ -61,7 +61,7 @@ fn an_edit_that_takes_a_variable_more_only_waits() {
     let text = rules(&world, "a.invalid: true");
     let up = Foreground::new(&world, &["up", "--yes"]);
     let text = text.replace("a.invalid: true", "a.invalid: false");
-    let taking = format!("environment: {{SHELL_OF: \"${{WORLD_SECRET:-none}}\"}}\n{text}");
+    let taking = format!("environment: {{SHELL_OF: \"${{HOME:-none}}\"}}\n{text}");
     world.write("clauderon.yaml", &taking);
     up.says("variables which nobody agreed to: it waits for `up`");
     assert!(!is_refused(&world, "a.invalid"), "what nobody agreed to was read");
