@@ -220,6 +220,14 @@ pub fn append(path: &Path) -> Result<std::fs::File, Error> {
     named(std::fs::OpenOptions::new().append(true).create(true).mode(0o600).open(path), "open", path)
 }
 
+/// Waits for the lock that a file is, and holds it until what is answered goes. For moments only: who waits, waits
+/// without a bound.
+pub fn lock(path: &Path) -> Result<std::fs::File, Error> {
+    let file = append(path)?;
+    named(file.lock(), "lock", path)?;
+    Ok(file)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -48,9 +48,14 @@ impl Home {
         self.0.join("authority")
     }
 
-    /// What the daemon watches: a file for each manifest, and `changed`, which is written after any of them.
+    /// What the daemon watches: a file for each manifest.
     pub fn watches(&self) -> PathBuf {
         self.0.join("watches")
+    }
+
+    /// The lock of who adds to `watches` or takes away from it.
+    pub fn watches_lock(&self) -> PathBuf {
+        self.0.join("watches.lock")
     }
 
     /// All sessions' directories.
@@ -77,6 +82,11 @@ impl SessionHome {
     /// What the daemon must know of the session: a `daemon::record::Record` as JSON.
     pub fn record(&self) -> PathBuf {
         self.0.join("session.json")
+    }
+
+    /// The lock of who reads the record and writes it again.
+    pub fn record_lock(&self) -> PathBuf {
+        self.0.join("session.lock")
     }
 
     /// Mounted read-only at `/run/clauderon`: the link's program and socket, the entry script, the prompt.

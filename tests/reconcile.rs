@@ -1,5 +1,7 @@
 //! What a change of the manifest does to an agent that is at work: nothing, until it is idle.
 
+mod meanwhile;
+
 use crate::support::world::{World, docker, eventually, inspect};
 use serde_json::{Value, json};
 use std::process::Stdio;

@@ -1,6 +1,8 @@
 //! Edits of a manifest under running sessions: what only takes away holds at once, all else waits for `up`, and what is
 //! not valid does nothing.
 
+mod again;
+
 use crate::support::world::{World, docker, eventually, inspect};
 use serde_json::{Value, json};
 use std::io::Read;

@@ -23,6 +23,9 @@ pub trait Ground: Send + Sync {
     /// Waits until the session's agent is in the middle of nothing.
     fn idle<'a>(&'a self, session: &'a SessionPlan) -> BoxFuture<'a, Result<(), Error>>;
 
+    /// Hears that the steps of a session are over, well or not.
+    fn over(&self, _session: &SessionPlan) {}
+
     /// Has the daemon go by what the manifest says now.
     fn serve<'a>(&'a self, desired: &'a Desired) -> BoxFuture<'a, Result<(), Error>>;
 

@@ -72,7 +72,15 @@ pub enum Error {
 pub async fn apply(context: &Context<'_>, plan: &Plan) -> Vec<Failure> {
     let volumes = Volumes::default();
     let places = Semaphore::new(CONCURRENCY);
-    let sessions = plan.sessions.iter().map(|session| walk(context, &volumes, &places, session));
+    let walked = |session| {
+        let walk = walk(context, &volumes, &places, session);
+        async move {
+            let walked = walk.await;
+            context.ground.over(session);
+            walked
+        }
+    };
+    let sessions = plan.sessions.iter().map(walked);
     let outcomes = futures_util::future::join_all(sessions).await;
     outcomes.into_iter().filter_map(Result::err).collect()
 }

@@ -13,13 +13,8 @@ use std::path::{Path, PathBuf};
 
 /// Asks where something new is taken; `yes` agrees beforehand. Without a terminal and without a yes it is refused.
 pub fn ask(home: &Home, project: &Project, sessions: &[&Session], yes: bool) -> Result<(), Error> {
-    let path = place(home, &project.root);
-    let agreed: BTreeSet<String> =
-        fs::read_to_string(&path).ok().and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
-    let variable = |(name, taker): &(String, String)| {
-        format!("the value of the variable `{name}` for `{taker}`, from the environment or `.env`")
-    };
-    let variables = project.variables.iter().map(variable);
+    let (path, agreed) = (place(home, &project.root), agreed(home, project));
+    let variables = variables(project);
     let handed =
         |file: &PathBuf| format!("the file `{}`, which git does not hold, for an agent", file.display());
     let handed = project.unheld.iter().map(handed);
@@ -41,6 +36,24 @@ pub fn ask(home: &Home, project: &Project, sessions: &[&Session], yes: bool) -> 
     let kept = fs::create_private_dir(&home.path().join("approvals"))
         .and_then(|()| fs::replace(&path, &text, 0o600));
     kept.map_err(|error| Error::failed("could not record the approval").because(error))
+}
+
+/// Whether a person has agreed to every variable that a project takes.
+pub fn knows_variables(home: &Home, project: &Project) -> bool {
+    let agreed = agreed(home, project);
+    variables(project).all(|line| agreed.contains(&line))
+}
+
+fn variables(project: &Project) -> impl Iterator<Item = String> {
+    project.variables.iter().map(|(name, taker)| {
+        format!("the value of the variable `{name}` for `{taker}`, from the environment or `.env`")
+    })
+}
+
+/// What was agreed to so far.
+fn agreed(home: &Home, project: &Project) -> BTreeSet<String> {
+    let text = fs::read_to_string(&place(home, &project.root)).ok();
+    text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default()
 }
 
 /// Where it is kept what was agreed to: one file a project root.

@@ -2,6 +2,7 @@
 
 use super::alone::Alone;
 use super::authorities::{authorities, rules, tunnelled};
+use super::edited::Edited;
 use super::remedy::{checkout_error, daemon_error, file_error};
 use super::{idle, images, kept, kinds, output, remembered, sources};
 use crate::apply::ground::Ground;
@@ -41,6 +42,8 @@ pub struct Local<'a> {
     patience: Duration,
     /// The lock of the project, where it is held.
     alone: Option<&'a Alone>,
+    /// What tells whether the manifest was edited meanwhile.
+    edited: Option<&'a Edited>,
     /// One probe at a time: several sessions of one image wait for the first.
     probing: Mutex<()>,
 }
@@ -54,12 +57,13 @@ impl<'a> Local<'a> {
         images: &'a BTreeMap<String, ImageFacts>,
         patience: Duration,
     ) -> Self {
-        Self { project, host, docker, images, patience, alone: None, probing: Mutex::new(()) }
+        Self { project, host, docker, images, patience, alone: None, edited: None, probing: Mutex::new(()) }
     }
 
-    /// The same, of one who holds the project's lock and lets go of it before an agent is waited for.
-    pub fn alone(self, alone: Option<&'a Alone>) -> Self {
-        Self { alone, ..self }
+    /// The same, of one who goes by a manifest that may be edited, and who holds the project's lock and lets go of it
+    /// before an agent is waited for.
+    pub fn of_up(self, edited: &'a Edited, alone: Option<&'a Alone>) -> Self {
+        Self { edited: Some(edited), alone, ..self }
     }
 }
 
@@ -83,6 +87,7 @@ pub fn warn_import(error: &Error) {
 /// Sessions whose containers are gone: the daemon serves them no longer, and a daemon to come neither.
 pub async fn forget(home: &Home, ids: &[String]) -> Result<(), Error> {
     for id in ids {
+        let _held = record::hold(home, id).map_err(file_error)?;
         if let Some(record) = record::read(home, id).map_err(file_error)? {
             record::write(home, &Record { active: false, ..record }).map_err(file_error)?;
         }
@@ -105,6 +110,7 @@ impl Local<'_> {
     pub async fn serve_all(&self, desired: &[Desired]) -> Result<(), Error> {
         let mut served = Vec::new();
         for desired in desired {
+            let _held = self.hold(desired)?;
             let before = record::read(&self.host.home, &desired.id).map_err(file_error)?;
             if let Some(before) = before.filter(|before| before.active) {
                 let rules = rules(&desired.session);
@@ -124,6 +130,14 @@ impl Local<'_> {
             return Ok(());
         }
         daemon.watch(&served).await.map_err(daemon_error)
+    }
+
+    /// Has nobody else change the session's record, and refuses to once the manifest says something else: an edit that
+    /// comes later finds the record written.
+    fn hold(&self, desired: &Desired) -> Result<std::fs::File, Error> {
+        let held = record::hold(&self.host.home, &desired.id).map_err(file_error)?;
+        self.edited.map_or(Ok(()), Edited::unchanged)?;
+        Ok(held)
     }
 
     /// The bundle of certificates that the container trusts, where it has been given one.
@@ -174,6 +188,7 @@ impl Local<'_> {
     /// Writes down that there will be a checkout, so that `down` finds it though nobody comes to make its container.
     fn announce(&self, desired: &Desired) -> Result<(), Error> {
         let home = &self.host.home;
+        let _held = self.hold(desired)?;
         if record::read(home, &desired.id).map_err(file_error)?.is_some() {
             return Ok(());
         }
@@ -182,6 +197,13 @@ impl Local<'_> {
         // Of what it will be begun with, nothing holds yet.
         let record = Record { fields: BTreeMap::new(), active: false, ..to_be };
         record::write(home, &record).map_err(file_error)
+    }
+
+    /// Writes the record as it is from now on.
+    fn note(&self, desired: &Desired, checkout: &CheckoutFacts, conversation: u32) -> Result<(), Error> {
+        let _held = self.hold(desired)?;
+        let record = self.record(desired, checkout, conversation)?;
+        record::write(&self.host.home, &record).map_err(file_error)
     }
 
     /// What the container is shown, written; nothing is written that is there already.
@@ -299,10 +321,9 @@ impl Ground for Local<'_> {
     ) -> BoxFuture<'a, Result<SessionFacts, Error>> {
         async move {
             sources::still(&desired.session)?;
-            let record = self.record(desired, &checkout, conversation)?;
             let facts = self.session_facts(desired, checkout, conversation).await?;
             self.write(desired, &facts)?;
-            record::write(&self.host.home, &record).map_err(file_error)?;
+            self.note(desired, &facts.checkout, conversation)?;
             let ids = [desired.id.clone()];
             let mut daemon = daemon(&self.host.home).await?;
             daemon.watch(&ids).await.map_err(daemon_error)?;
@@ -313,7 +334,21 @@ impl Ground for Local<'_> {
     }
 
     fn idle<'a>(&'a self, session: &'a SessionPlan) -> BoxFuture<'a, Result<(), Error>> {
-        idle::idle(&self.host.home, self.docker, session, (self.patience, self.alone)).boxed()
+        async move {
+            let Self { project, patience, alone, .. } = *self;
+            let waiting =
+                idle::Waiting { home: &self.host.home, project, backend: self.docker, patience, alone };
+            idle::idle(&waiting, session).await?;
+            // Before anything of the agent's is ended.
+            self.edited.map_or(Ok(()), Edited::unchanged)
+        }
+        .boxed()
+    }
+
+    fn over(&self, session: &SessionPlan) {
+        if let Some(alone) = self.alone {
+            alone.rest(&session.id);
+        }
     }
 
     fn ends<'a>(&'a self, id: &'a str) -> BoxFuture<'a, ()> {

@@ -5,11 +5,14 @@ use super::alone::Alone;
 use super::remedy::{engine_error, file_error};
 use super::status;
 use crate::backend::Backend;
+use crate::daemon::record::{self, Record};
 use crate::error::{Error, Kind};
 use crate::fs;
 use crate::home::Home;
 use crate::hooks::activity::{Activity, activity};
+use crate::manifest::project::{Mode, Project, Session};
 use crate::plan::action::SessionPlan;
+use crate::plan::observed::{Container, ContainerState};
 use serde_json::{Value, json};
 use std::fs::File;
 use std::io::Write;
@@ -18,31 +21,83 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 const INTERVAL: Duration = Duration::from_millis(250);
+/// Exit codes from here on tell of a signal.
+const FIRST_SIGNAL: i64 = 128;
 /// The largest file that says what is waited for.
 const LARGEST: u64 = 1 << 20;
 
-/// Returns once the agent of a session is in the middle of nothing. While it is waited for, others may be at the project.
-pub async fn idle(
-    home: &Home,
-    backend: &dyn Backend,
-    session: &SessionPlan,
-    (patience, alone): (Duration, Option<&Alone>),
-) -> Result<(), Error> {
+/// Who waits, and for how long at most.
+pub struct Waiting<'a> {
+    /// Where the project is.
+    pub home: &'a Home,
+    /// The project.
+    pub project: &'a Project,
+    /// Where its containers are.
+    pub backend: &'a dyn Backend,
+    /// How long.
+    pub patience: Duration,
+    /// The lock of the project, where it is held.
+    pub alone: Option<&'a Alone>,
+}
+
+/// What a plan was made from, of one session.
+#[derive(PartialEq)]
+struct Ground {
+    container: Option<(String, bool)>,
+    record: Option<Record>,
+}
+
+/// Returns once the agent of a session is in the middle of nothing. While it is waited for, others may be at the project;
+/// a plan that they have made untrue goes no further.
+pub async fn idle(waiting: &Waiting<'_>, session: &SessionPlan) -> Result<(), Error> {
+    let Waiting { home, backend, patience, .. } = *waiting;
     let deadline = Instant::now() + patience;
-    let mut shown = None;
-    while works(home, backend, &session.id).await? {
+    if !works(home, backend, &session.id).await? {
+        return Ok(());
+    }
+    let before = ground(waiting, session).await?;
+    let mut shown = show(home, session)?;
+    if let Some(alone) = waiting.alone {
+        alone.rest(&session.id);
+    }
+    loop {
         if Instant::now() >= deadline {
             return Err(over(&session.session, patience));
-        }
-        if let Some(alone) = alone {
-            alone.let_go();
         }
         if shown.is_none() {
             shown = show(home, session)?;
         }
         tokio::time::sleep(INTERVAL).await;
+        if !works(home, backend, &session.id).await? {
+            break;
+        }
     }
-    Ok(())
+    if let Some(alone) = waiting.alone {
+        alone.resume(home, waiting.project, &session.id).await?;
+    }
+    if ground(waiting, session).await? == before { Ok(()) } else { Err(changed(&session.session)) }
+}
+
+/// The container, whether it was left to run, and what the daemon knows: read while the lock is held.
+async fn ground(waiting: &Waiting<'_>, session: &SessionPlan) -> Result<Ground, Error> {
+    let observed = waiting.backend.observe().await.map_err(engine_error)?;
+    let batch = |it: &Session| it.name == session.session && it.mode == Mode::Batch;
+    let is_batch = waiting.project.sessions.iter().any(batch);
+    let left = |found: &Container| match found.state {
+        // A batch session has come to its own end, which is what was waited for.
+        ContainerState::Exited(code) => is_batch && code < FIRST_SIGNAL,
+        _ => found.runs(),
+    };
+    let container = observed.session(&session.id).map(|found| (found.backend_id.clone(), left(found)));
+    let record = record::read(waiting.home, &session.id).map_err(file_error)?;
+    Ok(Ground { container, record })
+}
+
+fn changed(session: &str) -> Error {
+    Error::failed(format!(
+        "session `{session}` was changed, stopped or removed while its agent was waited for"
+    ))
+    .hint("`clauderon up` again goes by what is there now")
 }
 
 async fn works(home: &Home, backend: &dyn Backend, id: &str) -> Result<bool, Error> {
@@ -50,7 +105,7 @@ async fn works(home: &Home, backend: &dyn Backend, id: &str) -> Result<bool, Err
         return Ok(false);
     }
     let observed = backend.observe().await.map_err(engine_error)?;
-    Ok(observed.session(id).is_some_and(crate::plan::observed::Container::runs))
+    Ok(observed.session(id).is_some_and(Container::runs))
 }
 
 /// Whether an agent has said that it works, and nothing else since.

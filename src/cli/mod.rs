@@ -14,6 +14,7 @@ mod context;
 mod daemon;
 mod doctor;
 mod down;
+mod edited;
 mod events;
 mod exec;
 mod follow;

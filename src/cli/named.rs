@@ -36,7 +36,7 @@ impl Named {
 
     /// Tells the content that the files have now from another.
     pub fn content(&self) -> String {
-        let text: Vec<_> = self.possible().map(|file| crate::fs::read_small(&file, 1 << 20)).collect();
+        let text: Vec<_> = self.possible().map(|file| source::content(&file)).collect();
         short_hash(&format!("{text:?}"))
     }
 
@@ -51,5 +51,29 @@ impl Named {
         let named = self.user.iter().chain(&self.files);
         let named = named.flat_map(|file| [file.clone(), file.with_file_name(".env")]);
         found.into_iter().flatten().chain(named).chain([self.root.join(".env")])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_content_behind_a_link_counts() {
+        let directory = tempfile::tempdir().unwrap();
+        let root = directory.path().canonicalize().unwrap();
+        let write = |text: &[u8]| crate::fs::replace(&root.join("elsewhere"), text, 0o600).unwrap();
+        write(b"name: ${A}\n");
+        std::os::unix::fs::symlink("elsewhere", root.join("clauderon.yaml")).unwrap();
+        let named = Named {
+            files: Vec::new(),
+            here: root.clone(),
+            user: None,
+            root: root.clone(),
+            content: String::new(),
+        };
+        let before = named.content();
+        write(b"name: ${B}\n");
+        assert_ne!(named.content(), before);
     }
 }

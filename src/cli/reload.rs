@@ -1,20 +1,19 @@
 //! What an edit of a manifest's files does by itself: what only takes away holds at once; all else is told, and waits for
 //! `up`. An invalid edit does nothing.
 
-use super::authorities::{authorities, rules};
+mod narrowing;
+
+use super::authorities::Certificates;
 use super::named::Named;
-use super::remedy::{daemon_error, file_error};
-use super::{context, ground, lend, report, up};
+use super::remedy::file_error;
+use super::{consent, context, report, up};
 use crate::daemon::client::Client;
-use crate::daemon::narrow::{Wanted, narrowed};
 use crate::daemon::record::{self, Record};
 use crate::error::Error;
 use crate::home::Home;
 use crate::manifest::project::{Host, Project, Session, Source};
 use crate::manifest::source;
 use crate::plan::action::{Effect, Plan};
-use crate::plan::changes::between;
-use crate::render::fields::kept;
 use crate::render::identity::{owner, session_id};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,8 +23,6 @@ use std::path::PathBuf;
 const INVALID: &str = "manifest_invalid";
 /// The type of the event that it is mended.
 const VALID: &str = "manifest_valid";
-/// The type of the event that an edit took something away.
-const NARROWED: &str = "narrowed";
 /// The type of the event that an edit waits for `up`.
 const PENDING: &str = "pending";
 
@@ -41,11 +38,11 @@ struct Told {
 /// What was seen of a manifest.
 #[derive(PartialEq)]
 enum Seen {
-    /// What it declares, and the certificates that it names.
-    Valid(Box<Project>, BTreeMap<String, BTreeMap<String, String>>),
+    /// What it declares, and what tells the certificates that it names from others.
+    Valid(Box<Project>, BTreeMap<PathBuf, String>),
     /// What is wrong with it.
     Invalid(String),
-    /// It takes variables that are not ours to know: its content.
+    /// It takes variables that are not ours to know, or that nobody agreed to: its content.
     Closed(String),
 }
 
@@ -58,6 +55,8 @@ pub struct Reload {
     /// Whether the environment is that of the user.
     knows_variables: bool,
     last: Option<Seen>,
+    /// What was taken away and is not told yet.
+    owed: Vec<(Record, String)>,
     pending: Vec<String>,
     /// What kept the last look from its end.
     trouble: Option<String>,
@@ -69,7 +68,8 @@ impl Reload {
     /// A manifest that was not looked at yet, seen from a process that has the user's environment or not.
     pub fn new(named: Named, home: Home, engine: String, knows_variables: bool) -> Self {
         let files = named.possible().collect();
-        Self { named, home, engine, knows_variables, last: None, pending: Vec::new(), trouble: None, files }
+        let (last, trouble) = (None, None);
+        Self { named, home, engine, knows_variables, last, owed: vec![], pending: vec![], trouble, files }
     }
 
     /// The same, and this is what an `up` has gone by.
@@ -95,25 +95,18 @@ impl Reload {
         let noted = source::Noted::new(self.named.possible().collect());
         let seen = self.read(&noted).unwrap_or_else(|error| Seen::Invalid(report::text(&error)));
         self.files = noted.into_inner();
-        if self.last.as_ref() == Some(&seen) {
-            return Vec::new();
+        // Though nothing was edited: an `up` that began before an edit may have written what was there then.
+        let narrowed = match &seen {
+            Seen::Valid(project, _) => self.narrow(project).await,
+            _ => Ok(Vec::new()),
+        };
+        if self.last.as_ref() == Some(&seen) && narrowed.is_ok() {
+            return narrowed.unwrap_or_default();
         }
         let before = self.last.replace(seen);
-        let was_invalid = matches!(before, Some(Seen::Invalid(_)));
-        let told = match &self.last {
-            Some(Seen::Invalid(why)) => self.invalid(why).await,
-            Some(Seen::Closed(content)) if before.is_none() && *content == self.named.content => {
-                Ok(Told::default())
-            }
-            Some(Seen::Closed(_)) => self.closed().await,
-            Some(Seen::Valid(project, _)) => {
-                let known = match &before {
-                    Some(Seen::Valid(project, _)) => Some(&**project),
-                    _ => None,
-                };
-                self.valid(project, known, was_invalid).await
-            }
-            None => Ok(Told::default()),
+        let told = match narrowed {
+            Ok(said) => self.tell(before.as_ref(), said).await,
+            Err(error) => Err(error),
         };
         match told {
             Ok(told) => {
@@ -132,6 +125,28 @@ impl Reload {
         }
     }
 
+    /// Tells what is new beside what was narrowed.
+    async fn tell(&self, before: Option<&Seen>, mut said: Vec<String>) -> Result<Told, Error> {
+        match &self.last {
+            Some(Seen::Invalid(why)) => self.invalid(why).await,
+            Some(Seen::Closed(content)) if before.is_none() && *content == self.named.content => {
+                Ok(Told::default())
+            }
+            Some(Seen::Closed(_)) => self.closed().await,
+            Some(Seen::Valid(project, _)) => {
+                let known = match before {
+                    Some(Seen::Valid(project, _)) => Some(&**project),
+                    _ => None,
+                };
+                let was_invalid = matches!(before, Some(Seen::Invalid(_)));
+                let told = self.valid(project, known, was_invalid).await?;
+                said.extend(told.said);
+                Ok(Told { said, ..told })
+            }
+            None => Ok(Told::default()),
+        }
+    }
+
     /// An invalid manifest: what runs stays as it is.
     async fn invalid(&self, why: &str) -> Result<Told, Error> {
         let first = plain(why);
@@ -144,15 +159,18 @@ impl Reload {
 
     /// A manifest whose variables are the user's.
     async fn closed(&self) -> Result<Told, Error> {
-        let message =
-            "an edit of a manifest that takes variables, which the daemon does not have: it waits for `up`";
+        let message = if self.knows_variables {
+            "an edit of a manifest that takes variables which nobody agreed to: it waits for `up`"
+        } else {
+            "an edit of a manifest that takes variables, which the daemon does not have: it waits for `up`"
+        };
         for record in self.records()? {
             self.note(&record, PENDING, json!({ "message": message })).await;
         }
         Ok(Told { said: vec![message.to_owned()], pending: Vec::new() })
     }
 
-    /// A valid manifest: what only takes away holds at once, and the rest is told.
+    /// A valid manifest: what waits for `up` is told.
     async fn valid(
         &self,
         project: &Project,
@@ -160,31 +178,12 @@ impl Reload {
         was_invalid: bool,
     ) -> Result<Told, Error> {
         let mut said = Vec::new();
-        let ours: Vec<Record> =
-            self.records()?.into_iter().filter(|record| record.project == project.name).collect();
+        let ours = self.ours(project)?;
         if was_invalid {
             said.push("the manifest is valid again".to_owned());
             for record in &ours {
                 self.note(record, VALID, json!({ "message": "the manifest is valid again" })).await;
             }
-        }
-        let mut failed = None;
-        for record in &ours {
-            let session = project.sessions.iter().find(|session| session.name == record.session);
-            let Some(session) = session else { continue };
-            let done = self.narrow(session, record).await.unwrap_or_else(|error| {
-                // What can be taken away from the others is.
-                failed = Some(error);
-                Vec::new()
-            });
-            if !done.is_empty() {
-                let line = format!("live {}: {}", session.name, done.join(", "));
-                self.note(record, NARROWED, json!({ "message": done.join(", ") })).await;
-                said.push(line);
-            }
-        }
-        if let Some(error) = failed {
-            return Err(error);
         }
         let pending = self.pending(project, known).await?;
         let lines: Vec<String> = pending.iter().map(|(_, line)| line.clone()).collect();
@@ -206,31 +205,6 @@ impl Reload {
         Ok(Told { said, pending: lines })
     }
 
-    /// Has what only takes away hold, and answers what that is.
-    async fn narrow(&self, session: &Session, known: &Record) -> Result<Vec<String>, Error> {
-        if Self::narrowed(session, known) == *known {
-            return Ok(Vec::new());
-        }
-        // Who has the user's environment may start a daemon; the daemon itself is there.
-        let mut daemon = match Client::connect(&self.home).await {
-            Err(_) if self.knows_variables => ground::daemon(&self.home).await?,
-            other => other.map_err(daemon_error)?,
-        };
-        // Read again and written in one go: an `up` may have been at work meanwhile.
-        let before = record::read(&self.home, &known.id).map_err(file_error)?;
-        let Some(before) = before.filter(|record| record.active) else { return Ok(Vec::new()) };
-        let after = Self::narrowed(session, &before);
-        record::write(&self.home, &after).map_err(file_error)?;
-        daemon.watch(std::slice::from_ref(&before.id)).await.map_err(daemon_error)?;
-        Ok(between(&before.fields, &after.fields).iter().map(ToString::to_string).collect())
-    }
-
-    fn narrowed(session: &Session, before: &Record) -> Record {
-        let credentials = lend::as_before(session, &before.credentials);
-        let (rules, kept) = (rules(session), kept(session));
-        narrowed(before, &Wanted { rules: &rules, credentials: &credentials, kept: &kept })
-    }
-
     /// What the next `up` would do for an edit, by the sessions' names.
     async fn pending(
         &self,
@@ -241,10 +215,13 @@ impl Reload {
         let plan = up::changes(project, &engine).await?;
         let mut lines = edits(plan, known);
         let owner = owner(rustix::process::getuid().as_raw(), self.home.path());
+        let mut certificates = Certificates::default();
         for session in &project.sessions {
             let record = record::read(&self.home, &session_id(&owner, project, &session.name));
             if let Some(record) = record.map_err(file_error)? {
-                lines.extend(believed(session, &record)?.map(|line| (session.name.clone(), line)));
+                lines.extend(
+                    believed(&mut certificates, session, &record)?.map(|line| (session.name.clone(), line)),
+                );
             }
         }
         Ok(lines)
@@ -269,6 +246,9 @@ impl Reload {
             return Ok(Seen::Closed(self.named.content()));
         }
         let project = context::project_noting(&files, user, noted)?;
+        if !consent::knows_variables(&self.home, &project) {
+            return Ok(Seen::Closed(self.named.content()));
+        }
         for session in &project.sessions {
             noted.borrow_mut().extend(session.hosts.values().filter_map(|host| host.ca.clone()));
             for credential in session.credentials.values() {
@@ -297,8 +277,12 @@ fn edits(plan: Plan, known: Option<&Project>) -> Vec<(String, String)> {
 }
 
 /// Certificates that a `ca` names now and that are not believed.
-fn believed(session: &Session, record: &Record) -> Result<Option<String>, Error> {
-    let now = authorities(session)?;
+fn believed(
+    certificates: &mut Certificates,
+    session: &Session,
+    record: &Record,
+) -> Result<Option<String>, Error> {
+    let now = certificates.of(session)?;
     let same = |name: &&String| {
         let ca = |hosts: &BTreeMap<String, Host>| hosts.get(*name).and_then(|host| host.ca.clone());
         ca(&session.hosts) == ca(&record.rules.hosts)
@@ -322,7 +306,6 @@ fn plain(text: &str) -> String {
 }
 
 fn seen(project: Project) -> Result<Seen, Error> {
-    let of = |session: &Session| Ok((session.name.clone(), authorities(session)?));
-    let authorities = project.sessions.iter().map(of).collect::<Result<_, Error>>()?;
-    Ok(Seen::Valid(Box::new(project), authorities))
+    let prints = Certificates::default().prints(&project.sessions)?;
+    Ok(Seen::Valid(Box::new(project), prints))
 }

@@ -1,8 +1,9 @@
 //! `stop`, `start` and `restart`: the containers as they are, nothing made and nothing removed.
 
+use super::alone::Alone;
 use super::context::{self, Engine};
 use super::remedy::engine_error;
-use super::{Code, ground, output, remedy, sources};
+use super::{Code, ground, host, output, remedy, sources};
 use crate::apply::GRACE;
 use crate::backend::Backend;
 use crate::error::Error;
@@ -12,27 +13,29 @@ use std::path::PathBuf;
 
 /// `clauderon stop`.
 pub async fn stop(file: &[PathBuf], names: &[String]) -> Result<Code, Error> {
-    each(file, names, "Stopped", true, false).await
+    each(file, names, ("stop", "Stopped"), true, false).await
 }
 
 /// `clauderon start`.
 pub async fn start(file: &[PathBuf], names: &[String]) -> Result<Code, Error> {
-    each(file, names, "Started", false, true).await
+    each(file, names, ("start", "Started"), false, true).await
 }
 
 /// `clauderon restart`.
 pub async fn restart(file: &[PathBuf], names: &[String]) -> Result<Code, Error> {
-    each(file, names, "Restarted", true, true).await
+    each(file, names, ("restart", "Restarted"), true, true).await
 }
 
 async fn each(
     file: &[PathBuf],
     names: &[String],
-    done: &str,
+    (verb, done): (&str, &str),
     stop: bool,
     start: bool,
 ) -> Result<Code, Error> {
     let project = context::project(file)?;
+    // An `up` in the middle of its steps would undo it.
+    let _alone = Alone::wait(&host::home()?, &project, verb).await?;
     let engine = context::engine().await?;
     let containers = engine.chosen(&project, names)?;
     let ids: Vec<String> = containers.iter().map(|container| container.label("id").to_owned()).collect();

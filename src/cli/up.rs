@@ -3,6 +3,7 @@
 use super::alone::Alone;
 use super::args::{Format, Up};
 use super::context::{self, Engine};
+use super::edited::Edited;
 use super::ground::Local;
 use super::named::Named;
 use super::{
@@ -48,7 +49,8 @@ impl Planned {
 
 /// `clauderon up`.
 pub async fn run(file: &[PathBuf], args: &Up) -> Result<Code, Error> {
-    let project = context::project(file)?;
+    let edited = Edited::read(file)?;
+    let project = edited.project().clone();
     let named = Named::new(file, &project)?;
     let sessions = context::chosen(&project, &args.sessions)?;
     if !args.dry_run {
@@ -65,9 +67,11 @@ pub async fn run(file: &[PathBuf], args: &Up) -> Result<Code, Error> {
         plan::print(planned.plan(), Format::Text);
         return Ok(0);
     }
+    // Somebody may have been asked, or another have been waited for.
+    edited.unchanged()?;
     plan::say(planned.plan());
     let mark = newest(&planned.engine)?;
-    carry_out(&planned, args.idle_timeout, &report).await?;
+    carry_out(&planned, &edited, args.idle_timeout, &report).await?;
     planned.alone.iter().for_each(Alone::let_go);
     let (engine, desired) = (&planned.engine, &planned.looked.desired);
     if args.wait {
@@ -91,15 +95,23 @@ pub async fn run(file: &[PathBuf], args: &Up) -> Result<Code, Error> {
 }
 
 /// Does what is planned. What is live holds before anything is waited for.
-async fn carry_out(planned: &Planned, patience: Duration, report: &Report<'_>) -> Result<(), Error> {
+async fn carry_out(
+    planned: &Planned,
+    edited: &Edited,
+    patience: Duration,
+    report: &Report<'_>,
+) -> Result<(), Error> {
     let Planned { project, engine, looked: Looked { desired, plan, found, images }, alone } = planned;
     let host = HostFacts { found: found.clone(), ..host::facts(&engine.home) };
-    let ground = Local::new(project, &host, &engine.docker, images, patience).alone(alone.as_ref());
+    let ground = Local::new(project, &host, &engine.docker, images, patience).of_up(edited, alone.as_ref());
     ground.serve_all(desired).await?;
     lend::hand(&engine.home, desired, found).await?;
     if plan.is_empty() {
         output::say(&format!("{}: {} up to date", project.name, count(desired.len())));
         return Ok(());
+    }
+    if let Some(alone) = alone {
+        alone.begin(plan.sessions.iter().map(|session| session.id.as_str()));
     }
     let context = Context { backend: &engine.docker, ground: &ground, project, desired, host: &host, report };
     fail(apply(&context, plan).await)

@@ -11,13 +11,11 @@ use crate::home::Home;
 use crate::manifest::project::Project;
 use crate::render::identity::short_hash;
 use crate::watch::Files;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::task::JoinHandle;
 
-/// The file that is written after any other of `watches`.
-const CHANGED: &str = "changed";
 /// When a look that did not come to its end is tried again.
 const AGAIN: Duration = Duration::from_secs(5);
 /// How often it is looked whether the daemon answers.
@@ -26,29 +24,25 @@ const READY: Duration = Duration::from_millis(100);
 /// Watches in the foreground, after an `up` that has gone by this project. The daemon leaves the manifest alone meanwhile.
 pub async fn foreground(home: Home, named: Named, project: &Project) -> Result<(), Error> {
     leave_alone(&home, &named.root)?;
-    let reload = Reload::new(named, home, address::engine()?, true).after(project);
-    watch(reload, &output::say, false).await;
+    let mut reload = Reload::new(named, home, address::engine()?, true).after(project);
+    watch(&mut reload, &output::say, false).await;
     Ok(())
 }
 
 /// Leaves the manifest to the daemon.
 pub fn leave(home: &Home, named: &Named) -> Result<(), Error> {
     let text = serde_json::to_vec_pretty(named).unwrap_or_default();
-    fs::create_private_dir(&home.watches())
-        .and_then(|()| fs::replace(&place(home, &named.root), &text, 0o600))
-        .and_then(|()| fs::replace(&home.watches().join(CHANGED), b"", 0o600))
-        .map_err(file_error)
+    let left = || {
+        fs::create_private_dir(&home.watches())?;
+        let _held = fs::lock(&home.watches_lock())?;
+        fs::replace(&place(home, &named.root), &text, 0o600)
+    };
+    left().map_err(file_error)
 }
 
 /// Has the daemon watch a manifest no longer.
 pub fn leave_alone(home: &Home, root: &Path) -> Result<(), Error> {
-    let place = place(home, root);
-    if !fs::exists(&place) {
-        return Ok(());
-    }
-    fs::remove_file(&place)
-        .and_then(|()| fs::replace(&home.watches().join(CHANGED), b"", 0o600))
-        .map_err(file_error)
+    fs::remove_file(&place(home, root)).map_err(file_error)
 }
 
 /// One file a project root.
@@ -57,7 +51,7 @@ pub fn place(home: &Home, root: &Path) -> PathBuf {
 }
 
 /// Watches one manifest; to its end where that is `bounded` by its sessions.
-async fn watch(mut reload: Reload, say: &(dyn Fn(&str) + Sync), bounded: bool) {
+async fn watch(reload: &mut Reload, say: &(dyn Fn(&str) + Sync), bounded: bool) {
     let mut trouble = None;
     loop {
         // Watched first, and read then: what changes meanwhile is seen.
@@ -87,8 +81,34 @@ async fn watch(mut reload: Reload, say: &(dyn Fn(&str) + Sync), bounded: bool) {
     }
 }
 
-/// What the daemon watches, until it ends.
+/// Watches for the daemon until this is dropped, on a thread of its own: what is read of a manifest, however much and
+/// however slowly, holds up no session.
 pub async fn daemon(home: Home, engine: String) {
+    let (end, mut ended) = tokio::sync::oneshot::channel::<()>();
+    let thread = tokio::task::spawn_blocking(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = match runtime {
+            Ok(runtime) => runtime,
+            Err(error) => return tracing::error!(%error, "no edits of manifests are seen"),
+        };
+        runtime.block_on(async {
+            tokio::select! {
+                () = all(home, engine) => {}
+                _ = &mut ended => {}
+            }
+        });
+        runtime.shutdown_background();
+    });
+    if let Err(error) = thread.await {
+        tracing::error!(%error, "edits of manifests are no longer seen");
+    }
+    // Without it, what runs goes on.
+    std::future::pending::<()>().await;
+    drop(end);
+}
+
+/// What was left to the daemon, as long as it is.
+async fn all(home: Home, engine: String) {
     let mut running: BTreeMap<PathBuf, (Named, Ending)> = BTreeMap::new();
     let watches = home.watches();
     // Where it is missing its parent is watched, to which each line of the audit log is news.
@@ -100,13 +120,13 @@ pub async fn daemon(home: Home, engine: String) {
         tokio::time::sleep(READY).await;
     }
     loop {
-        let mut files = Files::arm(&BTreeSet::from([watches.join(CHANGED)]));
+        let mut files = Files::arm_directory(&watches);
         let wanted = left(&home);
         running.retain(|place, (named, task)| wanted.get(place) == Some(named) && !task.0.is_finished());
         for (place, named) in wanted {
             running.entry(place.clone()).or_insert_with(|| {
                 let reload = Reload::new(named.clone(), home.clone(), engine.clone(), false);
-                (named, Ending(tokio::spawn(until_down(reload, place))))
+                (named, Ending(tokio::spawn(until_down(reload, home.clone(), place))))
             });
         }
         // No repository's git is waited for.
@@ -115,18 +135,36 @@ pub async fn daemon(home: Home, engine: String) {
 }
 
 /// Watches a manifest until none of its sessions is up.
-async fn until_down(reload: Reload, place: PathBuf) {
+async fn until_down(mut reload: Reload, home: Home, place: PathBuf) {
     let root = reload.named.root.display().to_string();
-    watch(reload, &|line: &str| tracing::info!(root, "{line}"), true).await;
-    if let Err(error) = fs::remove_file(&place) {
-        tracing::warn!(%error, "a manifest without sessions is still watched");
+    loop {
+        watch(&mut reload, &|line: &str| tracing::info!(root, "{line}"), true).await;
+        match taken_back(&reload, &home, &place) {
+            Ok(false) => {}
+            Ok(true) => return,
+            Err(error) => {
+                tracing::warn!(root, %error, "a manifest without sessions is still watched");
+                tokio::time::sleep(AGAIN).await;
+            }
+        }
     }
+}
+
+/// Takes a manifest without sessions off the list. An `up` makes its sessions first and leaves its manifest then.
+fn taken_back(reload: &Reload, home: &Home, place: &Path) -> Result<bool, Error> {
+    let _held = fs::lock(&home.watches_lock()).map_err(file_error)?;
+    let is_down = reload.records()?.is_empty();
+    if is_down {
+        fs::remove_file(place).map_err(file_error)?;
+    }
+    Ok(is_down)
 }
 
 /// The manifests that were left to the daemon. A file that cannot be read is one of another release.
 fn left(home: &Home) -> BTreeMap<PathBuf, Named> {
     let names = fs::list(&home.watches()).unwrap_or_default();
-    let places = names.into_iter().filter(|name| name != CHANGED).map(|name| home.watches().join(name));
+    let is_whole = |name: &String| Path::new(name).extension().is_some_and(|end| end == "json");
+    let places = names.into_iter().filter(is_whole).map(|name| home.watches().join(name));
     let read = |place: PathBuf| {
         let text = fs::read_small(&place, 1 << 20)?;
         Some((place, serde_json::from_str(&text).ok()?))

@@ -10,6 +10,7 @@ use crate::proxy::rules::Rules;
 use crate::render::fields::Fields;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 /// What is kept of a session. No secret is in it; the hook token has a file of its own.
@@ -116,6 +117,14 @@ fn read_at(path: &Path) -> Result<Option<Record>, fs::Error> {
             Ok(None)
         }
     }
+}
+
+/// Has nobody else change a session's record, as long as what is answered is held: who reads it and writes it again
+/// holds it for that moment.
+pub fn hold(home: &Home, id: &str) -> Result<File, fs::Error> {
+    let session = home.session(id);
+    fs::create_private_dir(session.path())?;
+    fs::lock(&session.record_lock())
 }
 
 /// Writes a record.

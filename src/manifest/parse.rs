@@ -90,12 +90,12 @@ fn build(layers: &mut [Layer], texts: &[Text], world: &World<'_>) -> (Project, V
             said.place = lines.of(&name, ["proxy", "hosts", host]);
         }
         faults.extend(broken.into_iter().map(|rule| place(rule, layers, &name)));
+        for (credential, said) in &mut session.credentials {
+            said.place = lines.of(&name, ["credentials", credential]);
+        }
         if let Err(heavy) = weight.add(&session) {
             faults.push(at_sessions(layers, heavy));
             break;
-        }
-        for (credential, said) in &mut session.credentials {
-            said.place = lines.of(&name, ["credentials", credential]);
         }
         sessions.push(session);
         if faults.len() >= MAX_FOUND {

@@ -5,12 +5,14 @@ use std::cell::Cell;
 use std::path::Path;
 
 use super::finding::Wrong;
-use super::project::{Credential, Image, Session, VolumeSource};
+use super::project::{Build, Credential, Host, Image, Rule, Session, Source, VolumeSource};
 
 /// Bytes that all sessions may have together.
 const MAX_RESOLVED: usize = 8 * 1024 * 1024;
 /// Bytes that all prompts read from files may have together.
 const MAX_PROMPTS: usize = 8 * 1024 * 1024;
+/// What a text costs beside its letters.
+const TEXT: usize = 48;
 /// What an entry of a map or a list costs beside its text.
 const ENTRY: usize = 128;
 
@@ -53,21 +55,27 @@ fn weight(session: &Session) -> usize {
     };
     let image = match &session.image {
         Image::Reference(text) => text.len(),
-        Image::Build(build) => build.context.as_os_str().len() + build.dockerfile.len() + pairs(&build.args),
+        Image::Build(Build { context, dockerfile, target, args }) => {
+            context.as_os_str().len()
+                + dockerfile.len()
+                + target.as_ref().map_or(0, String::len)
+                + pairs(args)
+        }
     };
     let source = |source: &VolumeSource| match source {
         VolumeSource::Bind(path) => path.as_os_str().len(),
         VolumeSource::Named(name) => name.len(),
     };
     let caches = session.caches.iter().flat_map(|cache| &cache.paths);
-    let host = |name: &String| ENTRY + name.len();
     size_of::<Session>()
         + session.name.len()
         + image
         + session.agent.args.iter().map(|argument| ENTRY + argument.len()).sum::<usize>()
         + session.agent.model.as_ref().map_or(0, String::len)
         + session.prompt.as_ref().map_or(0, String::len)
-        + session.repository.as_ref().map_or(0, |it| it.path.as_os_str().len() + it.branch.len())
+        + session.repository.as_ref().map_or(0, |it| {
+            it.path.as_os_str().len() + it.branch.len() + it.base.as_ref().map_or(0, String::len)
+        })
         + session
             .repository
             .iter()
@@ -78,6 +86,38 @@ fn weight(session: &Session) -> usize {
         + pairs(&session.environment)
         + pairs(&session.labels)
         + session.volumes.iter().map(|it| ENTRY + source(&it.source) + it.target.len()).sum::<usize>()
-        + session.hosts.keys().map(host).sum::<usize>()
-        + session.credentials.keys().map(|name| ENTRY + size_of::<Credential>() + name.len()).sum::<usize>()
+        + session.hosts.iter().map(|(name, it)| ENTRY + name.len() + host(it)).sum::<usize>()
+        + session.credentials.iter().map(|(name, it)| ENTRY + name.len() + credential(it)).sum::<usize>()
+}
+
+fn host(host: &Host) -> usize {
+    size_of::<Host>()
+        + host.rules.iter().map(rule).sum::<usize>()
+        + host.address.as_ref().map_or(0, String::len)
+        + host.ca.as_ref().map_or(0, |path| path.as_os_str().len())
+        + host.place.len()
+}
+
+fn credential(credential: &Credential) -> usize {
+    let source = |source: &Source| match source {
+        Source::Env(text) | Source::Op(text) => text.len(),
+        Source::File { path, pointer, .. } => path.as_os_str().len() + pointer.len(),
+        Source::Command { argv, .. } => texts(argv),
+    };
+    size_of::<Credential>()
+        + credential.from.as_ref().map_or(0, source)
+        + credential.target.as_ref().map_or(0, |it| it.host.len() + it.header.len() + it.value.len())
+        + rule(&credential.rule)
+        + texts(&credential.environment)
+        + credential.place.len()
+}
+
+fn rule(rule: &Rule) -> usize {
+    size_of::<Rule>()
+        + [&rule.methods, &rule.paths].into_iter().flatten().map(|list| texts(list)).sum::<usize>()
+}
+
+/// A list of texts, each a piece of memory of its own.
+fn texts(list: &[String]) -> usize {
+    list.iter().map(|text| TEXT + text.len()).sum()
 }

@@ -37,14 +37,18 @@ pub struct Files {
 impl Files {
     /// Watches files by their absolute paths, whether they are there or not. From here on, no change is missed.
     pub fn arm(files: &BTreeSet<PathBuf>) -> Self {
-        Self::armed(files, watcher)
+        Self::armed(entries(files), watcher)
+    }
+
+    /// Watches what is in a directory, whatever it is called, as long as it is replaced and not written in place.
+    pub fn arm_directory(directory: &Path) -> Self {
+        Self::armed(BTreeSet::from([directory.to_owned()]), within)
     }
 
     fn armed(
-        files: &BTreeSet<PathBuf>,
+        entries: BTreeSet<PathBuf>,
         watch: impl Fn(&BTreeSet<PathBuf>, &Arc<Notify>) -> notify::Result<RecommendedWatcher>,
     ) -> Self {
-        let entries = entries(files);
         let (news, seen) = (Arc::default(), stamps(&entries));
         let (watcher, trouble) = match watch(&entries, &news) {
             Ok(watcher) => (Some(watcher), None),
@@ -90,19 +94,32 @@ impl Files {
 fn watcher(entries: &BTreeSet<PathBuf>, news: &Arc<Notify>) -> notify::Result<RecommendedWatcher> {
     let directories: BTreeSet<PathBuf> =
         entries.iter().filter_map(|entry| Some(entry.parent()?.to_owned())).collect();
-    let (of_entries, of_directories, news) = (entries.clone(), directories.clone(), Arc::clone(news));
+    let (of_entries, of_directories) = (entries.clone(), directories.clone());
+    watching(&directories, news, move |path| of_entries.contains(path) || of_directories.contains(path))
+}
+
+/// Watches directories and whatever is in them.
+fn within(directories: &BTreeSet<PathBuf>, news: &Arc<Notify>) -> notify::Result<RecommendedWatcher> {
+    watching(directories, news, |_| true)
+}
+
+fn watching(
+    directories: &BTreeSet<PathBuf>,
+    news: &Arc<Notify>,
+    ours: impl Fn(&PathBuf) -> bool + Send + 'static,
+) -> notify::Result<RecommendedWatcher> {
+    let news = Arc::clone(news);
     let mut watcher = notify::recommended_watcher(move |told: notify::Result<Event>| {
         let concerns = |event: &Event| {
-            let ours = |path: &PathBuf| of_entries.contains(path) || of_directories.contains(path);
             !matches!(event.kind, EventKind::Access(_))
-                && (event.need_rescan() || event.paths.is_empty() || event.paths.iter().any(ours))
+                && (event.need_rescan() || event.paths.is_empty() || event.paths.iter().any(&ours))
         };
         // What cannot be told may be anything.
         if told.map_or(true, |event| concerns(&event)) {
             news.notify_one();
         }
     })?;
-    for directory in &directories {
+    for directory in directories {
         match watcher.watch(directory, RecursiveMode::NonRecursive) {
             // It went while it was looked at: the backstop sees it come again.
             Err(error) if matches!(error.kind, ErrorKind::PathNotFound) => {}
@@ -187,12 +204,37 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn whatever_is_replaced_in_a_directory_is_told() {
+        let directory = tempfile::tempdir().unwrap();
+        let root = directory.path().canonicalize().unwrap();
+        let inside = root.join("inside");
+        std::fs::create_dir(&inside).unwrap();
+        let none = |_: &BTreeSet<PathBuf>, _: &Arc<Notify>| Err(notify::Error::new(ErrorKind::MaxFilesWatch));
+        let ways: [(&str, &dyn Fn()); 3] = [
+            ("made", &|| crate::fs::replace(&inside.join("a"), b"a", 0o600).unwrap()),
+            ("replaced", &|| crate::fs::replace(&inside.join("a"), b"b", 0o600).unwrap()),
+            ("removed", &|| std::fs::remove_file(inside.join("a")).unwrap()),
+        ];
+        for (name, change) in ways {
+            let mut files = Files::arm_directory(&inside);
+            assert_eq!(files.trouble(), None);
+            write(&root.join("beside"), name);
+            assert!(!tells(&mut files, &root).await, "what is beside it is told");
+            let mut files = Files::arm_directory(&inside);
+            let mut looked = Files::armed(BTreeSet::from([inside.clone()]), none);
+            change();
+            assert!(tells(&mut files, &root).await, "{name}");
+            assert!(tells(&mut looked, &root).await, "{name}, without a watch");
+        }
+    }
+
+    #[tokio::test]
     async fn without_a_watch_files_are_looked_at_and_it_is_said() {
         let directory = tempfile::tempdir().unwrap();
         let root = directory.path().canonicalize().unwrap();
         let watched = BTreeSet::from([root.join("file")]);
         let none = |_: &BTreeSet<PathBuf>, _: &Arc<Notify>| Err(notify::Error::new(ErrorKind::MaxFilesWatch));
-        let mut files = Files::armed(&watched, none);
+        let mut files = Files::armed(entries(&watched), none);
         assert!(files.trouble().is_some_and(|why| why.contains("max_user_watches")));
         assert!(!tells(&mut files, &root).await, "nothing has changed yet");
         write(&root.join("file"), "a");

@@ -192,7 +192,15 @@ fn inherited() -> impl Iterator<Item = (&'static str, String)> {
     let variables: String = (0..4_900).map(|name| format!("  A{name}: a\n")).collect();
     let volumes: String = (0..9_000).map(|at| format!("- a:/a{at}\n")).collect();
     let many = sessions(4_900, "");
+    let fewer = sessions(2_000, "");
+    let value = format!("credentials: {{x: {{from: env:A, host: a.dev, value: \"{prompt}{{}}\"}}}}");
+    let paths: String = (0..9_000).map(|at| format!("/path/number/{at}, ")).collect();
     [
+        ("inherited-credential-value", format!("{value}\nsessions:\n{fewer}")),
+        (
+            "inherited-host-paths",
+            format!("proxy: {{hosts: {{a.dev: {{paths: [{paths}]}}}}}}\nsessions:\n{fewer}"),
+        ),
         ("inherited-prompt", format!("mode: batch\nprompt: \"{prompt}\"\nsessions:\n{many}")),
         ("inherited-prompt-file", format!("mode: batch\nprompt: {{file: long.md}}\nsessions:\n{many}")),
         ("inherited-variable", format!("environment: {{A: \"{prompt}\"}}\nsessions:\n{many}")),

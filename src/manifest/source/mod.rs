@@ -13,6 +13,8 @@ use super::dotenv;
 use super::layer::{Role, Text, World};
 use super::parse::{Parsed, parse_all};
 use super::project::{Project, Source};
+use super::tree::{Kind, Node};
+use super::yaml;
 
 /// The names of a manifest, the best first.
 const NAMES: [&str; 2] = ["clauderon.yaml", "clauderon.yml"];
@@ -175,7 +177,23 @@ fn unheld(root: &Path, files: BTreeSet<PathBuf>) -> BTreeSet<PathBuf> {
 
 /// Whether a file takes variables; not of one that cannot be read.
 pub fn takes_variables(file: &Path) -> bool {
-    read::text(file).is_ok_and(|text| text.contains("${"))
+    read::text(file)
+        .is_ok_and(|text| text.contains("${") && yaml::read(&text).map_or(true, |tree| names_any(&tree)))
+}
+
+/// Whether a value takes a variable: comments and keys take none.
+fn names_any(node: &Node) -> bool {
+    match &node.kind {
+        Kind::Text(text) => text.contains("${"),
+        Kind::List(items) => items.iter().any(names_any),
+        Kind::Map(entries) => entries.iter().any(|entry| names_any(&entry.value)),
+        Kind::Null | Kind::Bool(_) | Kind::Number(_) => false,
+    }
+}
+
+/// The text of a file as it is read, links followed; `None` where it cannot be.
+pub fn content(file: &Path) -> Option<String> {
+    read::text(file).ok()
 }
 
 /// Names the file of each credential by where it leads now. That is what a person is asked about, and what is opened from
@@ -246,6 +264,22 @@ mod tests {
 
     fn refusal(path: &Path) -> String {
         read::text(path).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_comment_takes_no_variable() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("clauderon.yaml");
+        for (text, takes) in [
+            ("name: a # ${\n# ${B}\n", false),
+            ("name: ${B}\n", true),
+            ("environment:\n  A: [\"x${B:-c}\"]\n", true),
+            ("prompt: |\n  # ${B}\n", true),
+            ("name: [${B\n", true),
+        ] {
+            crate::fs::replace(&file, text.as_bytes(), 0o644).unwrap();
+            assert_eq!(takes_variables(&file), takes, "{text}");
+        }
     }
 
     #[test]
