@@ -52,6 +52,11 @@ pub async fn remove(records: &[Record], checkouts: &mut [Checkout], force: bool)
             _ => format!(" Checkout of {} removed", record.session),
         });
     }
+    // Of one whose removal was broken off, only what the user's repository has of it may be left.
+    for record in records.iter().filter(|record| loss::place(record).is_none()) {
+        let done = blocking(record, loss::remove_checkout).await?;
+        done.map_err(|error| failed(&record.session, "removed", &error))?;
+    }
     Ok(())
 }
 

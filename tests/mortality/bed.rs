@@ -202,7 +202,9 @@ impl Bed {
             .map(|event| event["data"]["number"].clone())
             .collect();
         let expected: Vec<Value> = (0..self.told).map(|number| json!(number)).collect();
-        assert_eq!(numbers, expected, "{when}");
+        // One that was stored, and whose answer was cut off, is told again by whoever told it.
+        let unanswered = [&expected[..], &[json!(self.told)]].concat();
+        assert!(numbers == expected || numbers == unanswered, "{numbers:?} of {} {when}", self.told);
     }
 
     /// All that was committed is in the user's repository, which is whole.
@@ -312,7 +314,7 @@ fn without_numbers(text: &str) -> String {
 }
 
 /// What is not the same twice, or is written for the next time alone.
-const VOLATILE: [&str; 10] = [
+const VOLATILE: [&str; 11] = [
     "state.db",
     "daemon.",
     "audit.",
@@ -320,6 +322,8 @@ const VOLATILE: [&str; 10] = [
     ".git/objects",
     ".git/logs",
     ".lock",
+    // What the daemon has heard of the engine, as far as it was heard when the daemon ended.
+    "life.json",
     "watches/",
     "authority/",
     "proxy-ca.pem",

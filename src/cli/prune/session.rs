@@ -83,8 +83,13 @@ fn transcripts(session: &SessionHome) -> Vec<PathBuf> {
 fn rest(session: &SessionHome) -> Vec<PathBuf> {
     let kept = transcripts(session);
     let checkout = session.checkout();
-    let others =
-        [checkout.with_extension("json"), checkout.with_extension("lock"), session.record(), checkout];
+    let others = [
+        checkout.with_extension("json"),
+        checkout.with_extension("lock"),
+        session.record(),
+        session.record_lock(),
+        checkout,
+    ];
     let names = fs::list(session.path()).unwrap_or_default();
     let paths = names.iter().map(|name| session.path().join(name));
     paths.filter(|path| !kept.contains(path) && !others.contains(path)).collect()
