@@ -101,6 +101,12 @@ mod tests {
             writer.store(event).await.unwrap();
             assert!(tells(&mut growth).await, "event {number}");
         }
+        // A commit is several writes, and the system may tell of the last of them late.
+        for _ in 0..3 {
+            if !tells(&mut growth).await {
+                break;
+            }
+        }
         Reader::open(&path).unwrap().unwrap().last_seq().unwrap();
         assert!(!tells(&mut growth).await, "who reads is told");
     }
