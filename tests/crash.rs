@@ -173,10 +173,18 @@ fn of_two_at_once_one_waits_and_says_so_and_a_daemon_may_die_meanwhile() {
         status.split(|it: char| !it.is_ascii_digit()).find_map(|word| word.parse::<i32>().ok())
     };
     let going = begin(&world, &up);
-    if let Some(pid) = pid().and_then(rustix::process::Pid::from_raw) {
+    let killed = pid().and_then(rustix::process::Pid::from_raw);
+    if let Some(pid) = killed {
         let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
     }
     let (code, said) = end(going);
+    // The kernel takes its time to end a process, whose socket still takes callers meanwhile.
+    for _ in 0..500 {
+        if killed.is_none_or(|pid| rustix::process::test_kill_process(pid).is_err()) {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
     assert!(code == Some(0) || said.contains("daemon"), "{code:?} {said}");
     world.run(&up).ok();
     assert_eq!(containers(&world), running);
