@@ -22,6 +22,10 @@ fn inside(world: &World, script: &str) -> (i32, String) {
 
 fn up(world: &World) {
     world.run(&["up", "--wait", "--yes"]).ok();
+    // What is up is left alone, and nothing is missed of it.
+    world.run(&["plan", "--exit-code"]).ok();
+    let told: serde_json::Value = serde_json::from_str(&world.run(&["ps", "--format", "json"]).ok()).unwrap();
+    assert!(told[0]["error"].is_null(), "{told}");
     world.run(&["wait", "a", "--for", "idle", "--timeout", "60s"]).ok();
     eventually("the agent commits", LONG, || {
         !world.git(&["log", "--format=%s", "clauderon/a", "--not", "main"]).is_empty()

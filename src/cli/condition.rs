@@ -4,7 +4,6 @@ use crate::daemon::drift::{rules, why};
 use crate::daemon::life::Life;
 use crate::daemon::lives;
 use crate::daemon::record::Record;
-use crate::fs;
 use crate::home::Home;
 use crate::plan::observed::{Container, ContainerState};
 use crate::plan::restart::{Cause, Millis};
@@ -27,8 +26,7 @@ pub fn life(home: &Home, container: &Container) -> Option<Life> {
 
 /// Whether the checkout of a session that is up is not where it was made.
 pub fn lost(record: &Record, there: bool) -> bool {
-    let gone = record.checkout.as_ref().is_some_and(|checkout| !fs::exists(checkout));
-    there && record.active && gone
+    there && record.active && record.lost().is_some()
 }
 
 /// The condition of a session now.
@@ -45,7 +43,7 @@ pub fn condition(home: &Home, id: &str, container: Option<&Container>, record: O
     };
     let mut condition = of_container(container, life(home, container), lives::now());
     if let Some(record) = record.filter(|record| lost(record, true)) {
-        let place = record.checkout.as_deref().unwrap_or(&record.root).display().to_string();
+        let place = record.workspace().unwrap_or(&record.root).display().to_string();
         let lost = format!("its checkout `{place}` is gone; `clauderon up` makes it anew from its branch");
         condition.error = Some(match condition.error {
             Some(error) if error != lost => format!("{error}; {lost}"),

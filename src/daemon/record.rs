@@ -64,6 +64,12 @@ impl Record {
         shared.or(self.checkout.as_deref())
     }
 
+    /// Where the checkout was made, once it is not there any more. Of a shared one that is the user's working tree.
+    pub fn lost(&self) -> Option<&Path> {
+        self.checkout.as_ref()?;
+        self.workspace().filter(|place| !fs::exists(place))
+    }
+
     /// What the proxy is to know of destinations.
     pub fn policy(&self) -> Policy {
         let host = |(name, host): (&String, &Host)| {

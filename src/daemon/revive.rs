@@ -8,7 +8,6 @@ use super::record::Record;
 use super::state::{Served, State};
 use crate::backend::docker::Docker;
 use crate::backend::{Backend, Error};
-use crate::fs;
 use crate::plan::observed::{Container, Observed};
 use crate::plan::restart::FIRST;
 use std::sync::Arc;
@@ -90,6 +89,6 @@ fn hindrance(record: &Record, container: &Container) -> Option<String> {
             now.display()
         ));
     }
-    let gone = record.checkout.as_ref().filter(|checkout| !fs::exists(checkout))?;
+    let gone = record.lost()?;
     Some(format!("its checkout `{}` is gone; `clauderon up` makes it anew from its branch", gone.display()))
 }

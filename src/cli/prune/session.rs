@@ -118,7 +118,8 @@ pub fn finish(home: &Home, record: &Record) -> Result<(), crate::worktree::error
     let session = home.session(&record.id);
     let checkout = session.checkout();
     if !rest(&session).is_empty()
-        || record.checkout.iter().chain([&checkout]).any(|path| fs::exists(path))
+        || loss::place(record).is_some()
+        || fs::exists(&checkout)
         || !transcripts(&session).is_empty()
     {
         return Ok(());
