@@ -2,6 +2,7 @@
 #![allow(missing_docs, clippy::comparison_to_empty, clippy::default_trait_access, clippy::disallowed_methods)]
 #![allow(clippy::print_stderr, clippy::unwrap_used, clippy::wildcard_imports)]
 
+mod activity;
 mod adversary;
 mod attack;
 mod audit;

@@ -9,7 +9,7 @@ use crate::daemon::record::{self, Record};
 use crate::error::{Error, Kind};
 use crate::fs;
 use crate::home::Home;
-use crate::hooks::activity::{Activity, activity};
+use crate::hooks::activity::Fold;
 use crate::manifest::project::{Mode, Project, Session};
 use crate::plan::action::SessionPlan;
 use crate::plan::observed::{Container, ContainerState};
@@ -113,7 +113,7 @@ fn said_so(home: &Home, id: &str) -> Result<bool, Error> {
     let Some(reader) = status::reader_of(home)? else { return Ok(false) };
     let events = status::newest(&reader, &[id.to_owned()])?;
     let events = events.get(id).map_or(&[][..], Vec::as_slice);
-    Ok(activity(events, true).activity == Activity::Working)
+    Ok(Fold::of(events).is_busy())
 }
 
 fn over(session: &str, patience: Duration) -> Error {

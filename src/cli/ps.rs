@@ -1,7 +1,7 @@
 //! `ps`: the sessions of the project, or of all.
 
 use super::args::{Format, Ps};
-use super::status::{Status, count_denied, statuses};
+use super::status::{Status, ask_daemon, statuses};
 use super::{Code, context, ground, output, pending, report};
 use crate::error::Error;
 use std::path::PathBuf;
@@ -51,7 +51,7 @@ pub async fn run(file: &[PathBuf], args: &Ps) -> Result<Code, Error> {
         return Err(error);
     }
     let mut statuses = statuses(&engine, &sessions, ground::records(&engine.home)?)?;
-    count_denied(&engine, &mut statuses).await;
+    ask_daemon(&engine, &mut statuses).await;
     pending::fill(project.as_ref(), &engine, &mut statuses).await;
     if let Some((root, error)) = &invalid {
         output::say(&report::text(error));

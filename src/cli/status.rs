@@ -8,10 +8,12 @@ use crate::daemon::denied::kept;
 use crate::daemon::record::{self, Record};
 use crate::error::Error;
 use crate::home::Home;
-use crate::hooks::activity::{Activity, Told, activity};
+use crate::hooks::activity::{Fold, Seen, Told};
+use crate::manifest::project::AgentKind;
 use crate::plan::observed::{Container, ContainerState, Known};
 use crate::render::identity::conversation_id;
 use crate::store::{Event, Reader};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -33,6 +35,8 @@ pub struct Status {
     pub condition: Condition,
     /// What the agent is doing.
     pub told: Told,
+    fold: Fold,
+    seen: Seen,
     /// How many of its requests were refused, where there is a record.
     pub denied: Option<u64>,
     /// Changes of the manifest that are not done yet.
@@ -99,16 +103,25 @@ pub fn statuses(
 ) -> Result<Vec<Status>, Error> {
     let ids: Vec<String> = sessions.iter().map(|(_, _, _, id)| id.clone()).collect();
     let events = latest(engine, &ids)?;
+    let now = Timestamp::now();
     let mut records: BTreeMap<String, Record> =
         records.into_iter().map(|record| (record.id.clone(), record)).collect();
     let status = |(session, project, root, id): &(String, String, String, String)| {
         let container = engine.observed.session(id).cloned();
-        let running = container.as_ref().is_some_and(|it| it.state == ContainerState::Running);
         let record = records.remove(id);
+        let fold = Fold::of(events.get(id).map_or(&[], Vec::as_slice));
+        let seen = Seen {
+            running: container.as_ref().is_some_and(|it| it.state == ContainerState::Running),
+            quiet: container.as_ref().is_some_and(|it| it.label("agent") == AgentKind::Codex.as_str()),
+            heard: None,
+            now,
+        };
         Status {
             condition: condition(&engine.home, id, container.as_ref(), record.as_ref()),
             denied: record.as_ref().map(|record| kept(&engine.home, &record.id)),
-            told: told(events.get(id).map_or(&[], Vec::as_slice), running, container.is_some()),
+            told: fold.told(seen),
+            fold,
+            seen,
             record,
             container,
             pending: Vec::new(),
@@ -121,23 +134,20 @@ pub fn statuses(
     Ok(sessions.iter().map(status).collect())
 }
 
-/// Asks the daemon how many requests were refused; without one, what it kept stands.
-pub async fn count_denied(engine: &Engine, statuses: &mut [Status]) {
+/// Asks the daemon how many requests were refused, and who speaks with a model; without one, what is kept stands.
+pub async fn ask_daemon(engine: &Engine, statuses: &mut [Status]) {
     let recorded = || statuses.iter().filter(|status| status.record.is_some());
     let ids: Vec<String> = recorded().map(|status| status.id.clone()).collect();
     let Ok(mut client) = Client::connect(&engine.home).await else { return };
     let Ok(counts) = client.denied(&ids).await else { return };
+    // A daemon of before knows nothing of this.
+    let heard = client.heard(&ids).await.unwrap_or_else(|_| vec![None; ids.len()]);
     let statuses = statuses.iter_mut().filter(|status| status.record.is_some());
-    for (status, count) in statuses.zip(counts) {
+    for (status, (count, heard)) in statuses.zip(counts.into_iter().zip(heard)) {
         status.denied = Some(count);
+        status.seen.heard = heard.and_then(|heard| Timestamp::from_millisecond(heard).ok());
+        status.told = status.fold.told(status.seen);
     }
-}
-
-fn told(events: &[Event], running: bool, present: bool) -> Told {
-    if !present {
-        return Told { activity: Activity::Ended, since: None, waiting_for: None };
-    }
-    activity(events, running)
 }
 
 /// What a plan must know of these sessions beside their containers.
@@ -152,9 +162,8 @@ pub fn known(engine: &Engine, ids: &[String]) -> Result<BTreeMap<String, Known>,
             record.map(|record| (record.fields, record.conversation)).unwrap_or_default();
         let touched = container.and_then(|container| condition::life(&engine.home, container));
         let touched = touched.map(|life| life.changed).unwrap_or_default();
-        let running = container.is_some_and(Container::runs);
-        let told = activity(events.get(id).map_or(&[], Vec::as_slice), running);
-        let working = told.activity == Activity::Working;
+        let busy = Fold::of(events.get(id).map_or(&[], Vec::as_slice)).is_busy();
+        let working = busy && container.is_some_and(Container::runs);
         all.insert(id.clone(), Known { working, kept, conversation, touched, lost });
     }
     Ok(all)

@@ -86,6 +86,14 @@ impl Client {
         }
     }
 
+    /// When each session last spoke with its model, milliseconds since 1970.
+    pub async fn heard(&mut self, ids: &[String]) -> Result<Vec<Option<i64>>, Error> {
+        match self.ask(&Request::Heard { ids: ids.to_vec() }).await? {
+            Response::Heard(times) if times.len() == ids.len() => Ok(times),
+            other => Err(Error::Refused(format!("an answer to another question: {other:?}"))),
+        }
+    }
+
     /// Who the daemon is.
     pub async fn status(&mut self) -> Result<Status, Error> {
         match self.ask(&Request::Status).await? {

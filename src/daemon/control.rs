@@ -67,6 +67,11 @@ pub enum Request {
         /// The sessions' ids.
         ids: Vec<String>,
     },
+    /// Say when these sessions last spoke with their models.
+    Heard {
+        /// The sessions' ids.
+        ids: Vec<String>,
+    },
     /// Say who you are.
     Status,
     /// End.
@@ -77,7 +82,11 @@ impl Request {
     /// The ids that it names.
     pub fn ids(&self) -> &[String] {
         match self {
-            Self::Watch { ids } | Self::Forget { ids } | Self::Denied { ids } | Self::Want { ids, .. } => ids,
+            Self::Watch { ids }
+            | Self::Forget { ids }
+            | Self::Denied { ids }
+            | Self::Heard { ids }
+            | Self::Want { ids, .. } => ids,
             Self::Import { id } | Self::Lend { id, .. } | Self::Note { id, .. } => std::slice::from_ref(id),
             Self::Status | Self::Stop => &[],
         }
@@ -94,6 +103,8 @@ pub enum Response {
     Imported(Vec<String>),
     /// How many requests of each session were refused, in the order asked for.
     Denied(Vec<u64>),
+    /// When each session last spoke with its model, milliseconds since 1970, in the order asked for.
+    Heard(Vec<Option<i64>>),
     /// Who it is.
     Status(Status),
     /// It could not be done.

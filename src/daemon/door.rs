@@ -3,10 +3,12 @@
 use super::import;
 use super::session::drain;
 use super::state::{Served, State};
+use crate::hooks::activity::STAMP;
 use crate::hooks::endpoint::{Door, Guest, matches};
 use crate::hooks::message::Message;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use serde_json::Value;
 use std::sync::Arc;
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -61,10 +63,19 @@ impl Door for Hooks {
     }
 }
 
+/// The agent's data with the time at which the hook ran: what was spooled comes late.
+fn stamped(mut data: Value, timestamp: Option<String>) -> Value {
+    if let (Value::Object(data), Some(timestamp)) = (&mut data, timestamp) {
+        data.insert(STAMP.to_owned(), timestamp.into());
+    }
+    data
+}
+
 /// Stores an event of the agent's; a turn that ended asks for an import.
 pub async fn store(state: &Arc<State>, served: &Served, message: Message) -> Result<(), String> {
     let turn_over = matches!(message.event.as_str(), "Stop" | "StopFailure" | "SessionEnd");
-    let stored = state.record(&served.record, "hook", &message.event, message.data).await;
+    let stored =
+        state.record(&served.record, "hook", &message.event, stamped(message.data, message.timestamp)).await;
     stored.map_err(|error| error.to_string())?;
     if turn_over {
         import::ask(served);

@@ -4,7 +4,7 @@ use super::control::{Request, Response, Status};
 use super::door::Hooks;
 use super::life::Life;
 use super::state::{Served, State, now};
-use super::{Error, denied, engine, import, record, session};
+use super::{Error, denied, engine, import, record, session, turns};
 use crate::credential::keeper::Keeper;
 use crate::fs;
 use crate::home::Home;
@@ -60,11 +60,13 @@ pub async fn serve(options: Options, shutdown: impl Future<Output = ()>) -> Resu
     let keeper = Arc::new(Keeper::new(Arc::new(errand)));
     let state = Arc::new(State::new(home.clone(), store, proxy, keeper, options.http_port));
     for record in record::all(&home)?.into_iter().filter(|record| record.active) {
+        turns::read(&state.turns, &home, &record.id);
         if let Err(error) = watch(&state, record) {
             tracing::error!(%error, "a session of before is not served");
         }
     }
     state.tasks.spawn(engine::watch(Arc::clone(&state), options.engine));
+    state.tasks.spawn(turns::watch(Arc::clone(&state)));
     if let Some(listener) = http {
         state.tasks.spawn(serve_http(Arc::clone(&state), listener));
     }
@@ -214,6 +216,7 @@ async fn answer(state: &Arc<State>, request: Request) -> Response {
                 let served = state.sessions().remove(&id);
                 state.keeper.forget(&id);
                 state.lives.forget(&id);
+                state.turns.forget(&id);
                 if let Some(served) = served {
                     served.stop.cancel();
                     denied::tell(state, &served.record).await;
@@ -257,6 +260,11 @@ async fn answer(state: &Arc<State>, request: Request) -> Response {
             let count =
                 |id| if served(id) { state.denials(id).total() } else { denied::kept(&state.home, id) };
             Response::Denied(ids.iter().map(count).collect())
+        }
+        Request::Heard { ids } => {
+            let sessions = state.sessions();
+            let heard = |id: &String| sessions.get(id).and_then(|served| served.caller.heard());
+            Response::Heard(ids.iter().map(heard).collect())
         }
         Request::Status => Response::Status(Status {
             pid: std::process::id(),

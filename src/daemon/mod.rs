@@ -20,6 +20,7 @@ mod revive;
 mod session;
 pub mod spawn;
 mod state;
+mod turns;
 
 use std::path::PathBuf;
 

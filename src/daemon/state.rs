@@ -2,11 +2,12 @@
 
 use super::lives::Lives;
 use super::record::Record;
+use super::turns::{self, Turns};
 use crate::credential::keeper::Keeper;
 use crate::home::Home;
 use crate::proxy::caller::{Caller, Installation};
 use crate::proxy::denials::Denials;
-use crate::store::{New, Writer};
+use crate::store::{Event, New, Writer};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -26,6 +27,8 @@ pub struct State {
     pub keeper: Arc<Keeper>,
     /// What befell the sessions' containers.
     pub lives: Lives,
+    /// What the agents are doing.
+    pub turns: Arc<Turns>,
     /// Ends everything.
     pub shutdown: CancellationToken,
     /// Every task, joined at the end.
@@ -71,6 +74,7 @@ impl State {
     ) -> Self {
         Self {
             lives: Lives::new(home.clone()),
+            turns: Arc::default(),
             home,
             store,
             proxy,
@@ -126,16 +130,14 @@ impl State {
         kind: &str,
         data: Value,
     ) -> Result<(), crate::store::Error> {
-        let event = New {
-            time: now(),
-            project: record.project.clone(),
-            id: record.id.clone(),
-            session: record.session.clone(),
-            source,
-            kind: kind.to_owned(),
-            data,
-        };
-        self.store.store(event).await.map(drop)
+        let (time, gist) = (now(), turns::gist(&data));
+        let (project, id) = (record.project.clone(), record.id.clone());
+        let (session, kind) = (record.session.clone(), kind.to_owned());
+        let new = New { time, project, id, session, source, kind, data };
+        let mut event = Event::of(&new, gist);
+        event.seq = self.store.store(new).await?;
+        turns::heard(&self.turns, &self.home, event).await;
+        Ok(())
     }
 
     /// Stores an event whose loss is logged and no more.

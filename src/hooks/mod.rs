@@ -5,3 +5,4 @@ pub mod endpoint;
 pub mod message;
 pub mod spool;
 pub mod token;
+pub mod transcript;

@@ -12,6 +12,7 @@ use super::trust::Trust;
 use super::upstream::Upstreams;
 use rustls::RootCertStore;
 use std::fmt;
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
@@ -65,6 +66,39 @@ pub struct Caller {
     lookups: Arc<Semaphore>,
     share: Share,
     denials: Arc<Denials>,
+    model: Arc<Model>,
+}
+
+/// How a session speaks with its model: no hook tells whether an answer is waited for.
+#[derive(Debug, Default)]
+struct Model {
+    /// Requests under way.
+    asking: AtomicUsize,
+    /// When the last one began or ended, milliseconds since 1970; 0 for never.
+    heard: AtomicI64,
+}
+
+/// A request to a model, from its begin to the end of its answer.
+#[derive(Debug)]
+pub(super) struct Asking(Arc<Model>);
+
+impl Asking {
+    fn begin(model: &Arc<Model>) -> Self {
+        model.asking.fetch_add(1, Ordering::Relaxed);
+        model.heard.store(now(), Ordering::Relaxed);
+        Self(Arc::clone(model))
+    }
+}
+
+impl Drop for Asking {
+    fn drop(&mut self) {
+        self.0.heard.store(now(), Ordering::Relaxed);
+        self.0.asking.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+fn now() -> i64 {
+    jiff::Timestamp::now().as_millisecond()
 }
 
 /// What holds for a session's requests until it is changed.
@@ -99,13 +133,26 @@ impl Caller {
         let (share, lookups) = (Share::default(), Arc::new(Semaphore::new(MOST_LOOKUPS)));
         let terms = RwLock::new(terms(&installation, policy, judge, &share, &lookups)?);
         let places = Arc::new(Semaphore::new(MOST));
-        Ok(Self { project, session, installation, terms, places, lookups, share, denials: Arc::default() })
+        let (denials, model) = (Arc::default(), Arc::default());
+        Ok(Self { project, session, installation, terms, places, lookups, share, denials, model })
     }
 
     /// The same, its refusals counted where others look.
     #[must_use]
     pub fn counting(self, denials: Arc<Denials>) -> Self {
         Self { denials, ..self }
+    }
+
+    /// When it last spoke with its model, milliseconds since 1970: now, while an answer is under way.
+    pub fn heard(&self) -> Option<i64> {
+        let asking = self.model.asking.load(Ordering::Relaxed) > 0;
+        let heard = if asking { now() } else { self.model.heard.load(Ordering::Relaxed) };
+        (heard > 0).then_some(heard)
+    }
+
+    /// Begins a request to its model.
+    pub(super) fn ask(&self) -> Asking {
+        Asking::begin(&self.model)
     }
 
     /// Has other terms hold from the next request on. Answers under way are finished; tunnels and `WebSocket`s end, and

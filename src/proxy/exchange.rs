@@ -74,6 +74,7 @@ pub(super) async fn pass(
         return refuse(&mut entry, no_websocket());
     }
     let mut exchange = UnderWay::new(caller, &place, Arc::clone(&terms), &parts);
+    exchange.asking = (model && is_turn(parts.uri.path())).then(|| caller.ask());
     let version = parts.version;
     if onward(&mut parts, &place).is_none() {
         return refuse(
@@ -182,6 +183,11 @@ pub(super) fn back(
     parts.version = Version::HTTP_11;
     parts.extensions.clear();
     Response::from_parts(parts, body::received(body, Arc::clone(exchange), entry, observer))
+}
+
+/// Whether a request to a model's host is a turn of a conversation; agents ask it for settings too, and tell it much.
+fn is_turn(path: &str) -> bool {
+    ["/messages", "/responses", "/chat/completions"].iter().any(|end| path.ends_with(end))
 }
 
 fn changed() -> Refusal {

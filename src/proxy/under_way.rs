@@ -2,7 +2,7 @@
 
 use super::agree::Place;
 use super::body::Fault;
-use super::caller::{Caller, Terms};
+use super::caller::{Asking, Caller, Terms};
 use super::judge::{Asked, overriding};
 use super::policy::Host;
 use bytes::Bytes;
@@ -30,6 +30,8 @@ pub(super) struct UnderWay {
     pub credential: Option<String>,
     /// What held when it began.
     pub terms: Arc<Terms>,
+    /// Where it is a turn of the conversation with a model.
+    pub asking: Option<Asking>,
 }
 
 impl UnderWay {
@@ -43,6 +45,7 @@ impl UnderWay {
             headers: overriding(&parts.headers),
             credential: None,
             terms,
+            asking: None,
         }
     }
 

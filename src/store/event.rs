@@ -43,6 +43,20 @@ pub struct Event {
 }
 
 impl Event {
+    /// An event that is about to be stored, with this data; its number is not known yet.
+    pub fn of(new: &New, data: Value) -> Self {
+        Self {
+            seq: 0,
+            time: new.time.clone(),
+            project: new.project.clone(),
+            id: new.id.clone(),
+            session: new.session.clone(),
+            source: new.source.to_owned(),
+            kind: new.kind.clone(),
+            data,
+        }
+    }
+
     /// The JSON of the contract.
     pub fn json(&self) -> Value {
         json!({

@@ -3,7 +3,7 @@
 //! Knows neither containers nor manifests.
 #![allow(clippy::disallowed_methods)] // Its own errors name the path.
 
-mod beneath;
+pub mod beneath;
 pub mod checkout;
 mod config;
 mod copy;

@@ -5,7 +5,7 @@ use hyper::StatusCode;
 use serde_json::{Value, json};
 
 use crate::reply::Reply;
-use crate::script::Beat;
+use crate::script::{Beat, Call};
 
 /// Answers `/v1/messages`; `number` tells one answer from another.
 pub fn reply(body: &Value, beat: &Beat, number: u64) -> Reply {
@@ -27,10 +27,13 @@ fn message(body: &Value, beat: &Beat, number: u64) -> Value {
     if !beat.say.is_empty() {
         content.push(json!({"type": "text", "text": beat.say}));
     }
-    if let Some(command) = &beat.run {
-        let input = json!({"command": command, "description": "A step of the script"});
+    let called = beat.call.as_ref().map(|call| match call {
+        Call::Run(command) => ("Bash", json!({"command": command, "description": "A step of the script"})),
+        Call::Tool(name, input) => (name.as_str(), input.clone()),
+    });
+    if let Some((name, input)) = called {
         content.push(
-            json!({"type": "tool_use", "id": format!("toolu_{number:08}"), "name": "Bash", "input": input}),
+            json!({"type": "tool_use", "id": format!("toolu_{number:08}"), "name": name, "input": input}),
         );
     }
     json!({
@@ -39,7 +42,7 @@ fn message(body: &Value, beat: &Beat, number: u64) -> Value {
         "role": "assistant",
         "model": body["model"],
         "content": content,
-        "stop_reason": if beat.run.is_some() { "tool_use" } else { "end_turn" },
+        "stop_reason": if beat.call.is_some() { "tool_use" } else { "end_turn" },
         "stop_sequence": null,
         "usage": {"input_tokens": tokens(body), "output_tokens": tokens(&json!(content))},
     })
@@ -101,7 +104,8 @@ mod tests {
 
     #[test]
     fn words_and_a_command_are_two_blocks_of_one_stream() {
-        let events = events_of(&Beat { say: "Hm.".into(), run: Some("ls 'a b'".into()), delay_ms: 0 });
+        let events =
+            events_of(&Beat { say: "Hm.".into(), call: Some(Call::Run("ls 'a b'".into())), delay_ms: 0 });
         assert_eq!(events[0]["message"]["content"], json!([]));
         assert_eq!(events[2]["delta"]["text"], "Hm.");
         assert_eq!(events[4]["content_block"]["input"], json!({}));

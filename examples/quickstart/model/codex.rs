@@ -5,8 +5,11 @@ use hyper::StatusCode;
 use serde_json::{Value, json};
 
 use crate::reply::Reply;
-use crate::script::Beat;
-use crate::tools::offered;
+use crate::script::{Beat, Call};
+use crate::tools::{list, offered};
+
+/// The last item of a request for a compaction, whose answer is an item that only the provider can read.
+const COMPACTION: &str = "compaction_trigger";
 
 /// The accounts of a login: what codex asks before its first turn.
 pub fn accounts() -> Reply {
@@ -37,14 +40,30 @@ pub fn reply(body: &Value, beat: &Beat, number: u64) -> Reply {
 
 fn items(body: &Value, beat: &Beat, number: u64) -> Vec<Value> {
     let mut items = Vec::new();
+    if list(body, "input").last().is_some_and(|item| item["type"] == COMPACTION) {
+        let id = format!("cmp_{number:08}");
+        return vec![json!({"type": "compaction", "id": id, "encrypted_content": "of a scripted model"})];
+    }
     if !beat.say.is_empty() {
         let content = json!([{"type": "output_text", "text": beat.say, "annotations": []}]);
         items.push(json!({"type": "message", "id": format!("msg_{number:08}"), "role": "assistant", "status": "completed", "content": content}));
     }
-    if let Some(command) = &beat.run {
-        items.push(shell_call(body, command, number));
+    match &beat.call {
+        None => {}
+        Some(Call::Run(command)) => items.push(shell_call(body, command, number)),
+        Some(Call::Tool(name, input)) => items.push(tool_call(body, name, input, number)),
     }
     items
+}
+
+/// Asks for a tool by its name: in a program, where this request offers to run one.
+fn tool_call(body: &Value, name: &str, input: &Value, number: u64) -> Value {
+    if offered(body).contains(&"exec") {
+        let program = format!("text(await tools.{name}({input}));");
+        call("custom_tool_call", "exec", ("input", program), number)
+    } else {
+        call("function_call", name, ("arguments", input.to_string()), number)
+    }
 }
 
 /// Asks for a command through whichever tool this request offers for it.
@@ -59,6 +78,10 @@ fn shell_call(body: &Value, command: &str, number: u64) -> Value {
     } else {
         ("function_call", "shell", "arguments", json!({"command": ["bash", "-c", command]}).to_string())
     };
+    call(kind, name, (payload, text), number)
+}
+
+fn call(kind: &str, name: &str, (payload, text): (&str, String), number: u64) -> Value {
     json!({
         "type": kind,
         "id": format!("tool_{number:08}"),
@@ -157,7 +180,7 @@ mod tests {
 
     #[test]
     fn a_stream_opens_carries_each_item_and_completes() {
-        let beat = Beat { say: "Hm.".into(), run: Some("ls".into()), delay_ms: 9 };
+        let beat = Beat { say: "Hm.".into(), call: Some(Call::Run("ls".into())), delay_ms: 9 };
         let reply = reply(&json!({"stream": true, "tools": [{"name": "shell"}]}), &beat, 3);
         let name = |piece: &bytes::Bytes| {
             let text = std::str::from_utf8(piece).unwrap().lines().next().unwrap().to_owned();

@@ -1,6 +1,7 @@
 //! The script: which words of the user lead to which words and commands of the model. Pure.
 
 use serde::Deserialize;
+use serde_json::Value;
 
 /// The script used when none is given.
 pub const DEFAULT: &str = include_str!("script.json");
@@ -36,15 +37,30 @@ enum Step {
         #[serde(default)]
         delay_ms: u64,
     },
+    Call {
+        call: String,
+        with: Value,
+        #[serde(default)]
+        delay_ms: u64,
+    },
 }
 
-/// One answer of the model: words, a command, or words and then a command.
-#[derive(Debug, Default, PartialEq, Eq)]
+/// What the model asks the agent to do.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Call {
+    /// A shell command, by whichever tool the agent has for it.
+    Run(String),
+    /// A tool by its own name, with its input.
+    Tool(String, Value),
+}
+
+/// One answer of the model: words, a call, or words and then a call.
+#[derive(Debug, Default, PartialEq)]
 pub struct Beat {
     /// What the model says; empty for nothing.
     pub say: String,
-    /// The shell command it asks for; without one the turn is over.
-    pub run: Option<String>,
+    /// What it asks for; without it the turn is over.
+    pub call: Option<Call>,
     /// How long the model thinks before it answers.
     pub delay_ms: u64,
 }
@@ -78,7 +94,12 @@ fn beats(steps: &[Step]) -> Vec<Beat> {
                 current.delay_ms = current.delay_ms.saturating_add(*delay_ms);
             }
             Step::Run { run, delay_ms } => {
-                current.run = Some(run.clone());
+                current.call = Some(Call::Run(run.clone()));
+                current.delay_ms = current.delay_ms.saturating_add(*delay_ms);
+                beats.push(std::mem::take(&mut current));
+            }
+            Step::Call { call, with, delay_ms } => {
+                current.call = Some(Call::Tool(call.clone(), with.clone()));
                 current.delay_ms = current.delay_ms.saturating_add(*delay_ms);
                 beats.push(std::mem::take(&mut current));
             }
@@ -111,9 +132,12 @@ mod tests {
     fn words_before_a_command_travel_with_it() {
         assert_eq!(
             beat("please fix it", 0),
-            Beat { say: "Looking.".into(), run: Some("ls".into()), delay_ms: 5 }
+            Beat { say: "Looking.".into(), call: Some(Call::Run("ls".into())), delay_ms: 5 }
         );
-        assert_eq!(beat("please fix it", 1), Beat { run: Some("make".into()), ..Beat::default() });
+        assert_eq!(
+            beat("please fix it", 1),
+            Beat { call: Some(Call::Run("make".into())), ..Beat::default() }
+        );
     }
 
     #[test]
@@ -135,6 +159,13 @@ mod tests {
     }
 
     #[test]
+    fn any_tool_can_be_called() {
+        let script = r#"{"turns": [{"when": "", "steps": [{"call": "Task", "with": {"prompt": "x"}}]}]}"#;
+        let beat = Script::parse(script).unwrap().beat("", 0);
+        assert_eq!(beat.call, Some(Call::Tool("Task".into(), serde_json::json!({"prompt": "x"}))));
+    }
+
+    #[test]
     fn unknown_keys_are_refused() {
         assert!(Script::parse(r#"{"turns": [{"when": "", "steps": [{"sing": "la"}]}]}"#).is_err());
         assert!(Script::parse(r#"{"turns": [], "more": 1}"#).is_err());
@@ -143,7 +174,8 @@ mod tests {
     #[test]
     fn the_default_script_commits_and_ends() {
         let script = Script::parse(DEFAULT).unwrap();
-        assert!(script.beat("whatever", 0).run.unwrap().contains("git commit"));
-        assert_eq!(script.beat("whatever", 1).run, None);
+        let Some(Call::Run(command)) = script.beat("whatever", 0).call else { panic!("a command") };
+        assert!(command.contains("git commit"));
+        assert_eq!(script.beat("whatever", 1).call, None);
     }
 }
