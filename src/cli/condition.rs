@@ -7,6 +7,10 @@ use crate::daemon::record::Record;
 use crate::home::Home;
 use crate::plan::observed::{Container, ContainerState};
 use crate::plan::restart::{Cause, Millis};
+use std::os::unix::net::UnixStream;
+
+/// Exit codes from here on tell of a signal.
+const FIRST_SIGNAL: i64 = 128;
 
 /// What befell a session's container.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,7 +45,14 @@ pub fn condition(home: &Home, id: &str, container: Option<&Container>, record: O
             output: Vec::new(),
         };
     };
-    let mut condition = of_container(container, life(home, container), lives::now());
+    let life = life(home, container);
+    if let Some(code) = unheard(container, life.as_ref())
+        && UnixStream::connect(home.control_socket()).is_ok()
+    {
+        let error = Some(format!("ended with exit code {code}"));
+        return Condition { state: "restarting", error, output: Vec::new() };
+    }
+    let mut condition = of_container(container, life, lives::now());
     if let Some(record) = record.filter(|record| lost(record, true)) {
         let place = record.workspace().unwrap_or(&record.root).display().to_string();
         let lost = format!("its checkout `{place}` is gone; `clauderon up` makes it anew from its branch");
@@ -51,6 +62,13 @@ pub fn condition(home: &Home, id: &str, container: Option<&Container>, record: O
         });
     }
     condition
+}
+
+/// The exit code of an agent that has failed this moment: it is begun anew, or not, once the daemon has heard of it.
+fn unheard(container: &Container, life: Option<&Life>) -> Option<i64> {
+    let ContainerState::Exited(code @ 1..FIRST_SIGNAL) = container.state else { return None };
+    let open = life.is_some_and(|life| life.ended.is_none() && !life.asked);
+    (open && rules(container).most() > 0).then_some(code)
 }
 
 fn of_container(container: &Container, life: Option<Life>, now: Millis) -> Condition {
@@ -129,6 +147,28 @@ mod tests {
     }
 
     #[test]
+    fn an_end_of_this_moment_is_not_final_where_it_may_be_begun_anew() {
+        let container = |code, restart: &str| {
+            let fields = ("clauderon.fields".to_owned(), format!("{{\"restart\":\"{restart}\"}}"));
+            Container { labels: [fields].into(), state: ContainerState::Exited(code), ..Container::default() }
+        };
+        let (mut asked, mut ended) = (ran(), ran());
+        asked.stop_asked(0);
+        ended.died(1, 1_000, RULES, 1_000);
+        for (code, restart, life, expected) in [
+            (1, "on-failure:3", Some(ran()), Some(1)),
+            (0, "on-failure:3", Some(ran()), None),
+            (143, "on-failure:3", Some(ran()), None),
+            (1, "no", Some(ran()), None),
+            (1, "on-failure:3", None, None),
+            (1, "on-failure:3", Some(asked), None),
+            (1, "on-failure:3", Some(ended), None),
+        ] {
+            assert_eq!(unheard(&container(code, restart), life.as_ref()), expected, "{code} {restart}");
+        }
+    }
+
+    #[test]
     fn who_ended_it_and_what_comes_next_is_told() {
         let mut life = ran();
         life.died(137, 1_000, RULES, 1_000);
@@ -145,7 +185,7 @@ mod tests {
         assert_eq!((told.state, told.error.as_deref()), ("failed", Some(error)));
 
         let mut asked = ran();
-        asked.stop_asked();
+        asked.stop_asked(0);
         asked.died(1, 1_000, RULES, 1_000);
         assert_eq!(exited(1, Some(asked)), Condition { state: "stopped", error: None, output: Vec::new() });
         let mut engine = ran();

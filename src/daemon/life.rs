@@ -33,6 +33,8 @@ pub struct Life {
     pub gave_up: bool,
     /// Whether the user had it stopped through clauderon, and not started since.
     pub asked: bool,
+    /// When that was.
+    pub asked_at: Option<Millis>,
     /// Whether the user has had this run ended, through clauderon.
     pub ending: bool,
     /// When the engine was asked to kill it, in this run.
@@ -90,11 +92,13 @@ impl Life {
         self.gone.is_none() && !self.asked && (self.due.is_some() || self.runs())
     }
 
-    /// It runs.
+    /// It runs. A stop that was asked for since then stands: the news of a start may come late.
     pub fn started(&mut self, at: Millis) {
+        let asked_at = self.asked_at.filter(|asked| self.asked && *asked > at);
         let Self { container, name, tries, changed, branch_deleted, heard, .. } = std::mem::take(self);
         let kept = Self { container, name, tries, changed, branch_deleted, heard, ..Self::default() };
-        *self = Self { began: Some(at), ..kept };
+        let asked = asked_at.is_some();
+        *self = Self { began: Some(at), asked, ending: asked, asked_at, ..kept };
     }
 
     /// The engine was asked to send it a signal.
@@ -169,8 +173,8 @@ impl Life {
     }
 
     /// The user has it stopped, or removed. Whenever the engine tells of that, it is no news.
-    pub fn stop_asked(&mut self) {
-        (self.asked, self.ending, self.due) = (true, true, None);
+    pub fn stop_asked(&mut self, now: Millis) {
+        (self.asked, self.asked_at, self.ending, self.due) = (true, Some(now), true, None);
     }
 
     /// The user has it started: what went before counts no more.
@@ -241,7 +245,7 @@ mod tests {
         assert!(!killed.clone().returned(RULES, 20), "only `always` comes back");
 
         let mut asked = running();
-        asked.stop_asked();
+        asked.stop_asked(0);
         asked.signalled(5);
         assert_eq!(asked.died(143, 10, ALWAYS, 10), Next::Leave);
         assert_eq!((cause(&asked), asked.returned(ALWAYS, 20)), (Cause::Asked, false));
@@ -301,13 +305,14 @@ mod tests {
         assert!(life.removed(20), "nobody had asked for it");
         assert!(!life.expects() && life.due.is_none() && !life.returned(ALWAYS, 30));
         let mut asked = running();
-        asked.stop_asked();
+        asked.stop_asked(0);
         assert!(!asked.removed(20));
     }
 
     #[derive(Clone, Debug)]
     enum News {
-        Started,
+        /// Heard so much later.
+        Started(i64),
         Signalled,
         Died(i64),
         Stopped,
@@ -320,7 +325,7 @@ mod tests {
 
     fn news() -> impl Strategy<Value = News> {
         prop_oneof![
-            Just(News::Started),
+            prop_oneof![Just(0), 0i64..1 << 21].prop_map(News::Started),
             Just(News::Signalled),
             (0i64..3).prop_map(News::Died),
             Just(News::Stopped),
@@ -338,16 +343,16 @@ mod tests {
             history in proptest::collection::vec((news(), 0i64..1 << 20), 0..40), always in any::<bool>(),
         ) {
             let rules = if always { ALWAYS } else { RULES };
-            let (mut life, mut now, mut asked) = (running(), 0, false);
+            let (mut life, mut now, mut asked, mut since) = (running(), 0, false, 0);
             for (news, pause) in history {
                 now += pause;
                 match news {
-                    News::Started => { life.started(now); asked = false; }
+                    News::Started(late) => { life.started(now - late); asked &= since > now - late; }
                     News::Signalled => life.signalled(now),
                     News::Died(code) => drop(life.died(code, now, rules, now)),
                     News::Stopped => drop(life.stopped()),
                     News::Removed => drop(life.removed(now)),
-                    News::StopAsked => { life.stop_asked(); asked = true; }
+                    News::StopAsked => { life.stop_asked(now); (asked, since) = (true, now); }
                     News::StartAsked => { life.start_asked(); asked = false; }
                     // The daemon starts what is due, and nothing else.
                     News::NotStarted if life.due.is_some() => drop(life.not_started("no", rules, now)),
@@ -355,6 +360,7 @@ mod tests {
                     News::Returned => drop(life.returned(rules, now)),
                 }
                 prop_assert!(!(asked && life.due.is_some()), "{:?}", life);
+                prop_assert!(!asked || life.asked, "{:?}", life);
                 prop_assert!(!(life.gave_up && life.due.is_some()), "{:?}", life);
                 prop_assert!(life.due.is_none() || life.gone.is_none(), "{:?}", life);
                 prop_assert!(life.tries <= rules.most(), "{:?}", life);

@@ -4,7 +4,7 @@ use super::control::{Request, Response, Status};
 use super::door::Hooks;
 use super::life::Life;
 use super::state::{Served, State, now};
-use super::{Error, denied, engine, import, record, session, turns};
+use super::{Error, denied, engine, import, lives, record, session, turns};
 use crate::credential::keeper::Keeper;
 use crate::fs;
 use crate::home::Home;
@@ -226,7 +226,8 @@ async fn answer(state: &Arc<State>, request: Request) -> Response {
         }
         Request::Want { ids, run } => {
             for id in ids {
-                let want = if run { Life::start_asked } else { Life::stop_asked };
+                let now = lives::now();
+                let want = |life: &mut Life| if run { life.start_asked() } else { life.stop_asked(now) };
                 state.lives.change(&id, want);
             }
             Response::Done
