@@ -40,6 +40,7 @@ mod store;
 mod support;
 mod terminal;
 mod tidy;
+mod top;
 mod trust;
 mod watch;
 mod wire;

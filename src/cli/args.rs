@@ -51,6 +51,11 @@ pub enum Command {
     /// `[redacted]`. Two files of 64 MiB are kept of all projects together; the oldest lines go first. Lines are found by
     /// the names of project and session: those of another directory's project of the same name are shown too.
     Audit(Audit),
+    /// Watch the sessions: what each agent does, since when, with which tool
+    ///
+    /// Keys: up and down select; `a` attaches (ctrl-p ctrl-q comes back), `l` shows the logs, `c` what was changed, `s`
+    /// stops the session, `q` leaves all as it is. A `!` stands before what waits for a person or has failed.
+    Top(Top),
     /// Wait until a session has come to a state
     Wait(Wait),
     /// Stop sessions; `start` goes on with the conversation
@@ -127,6 +132,9 @@ pub struct Up {
     /// changes nothing.
     #[arg(long)]
     pub no_watch: bool,
+    /// In the foreground, a line for each event in the place of the live view; the same where there is no terminal
+    #[arg(long)]
+    pub plain: bool,
     /// Replace the containers though nothing changed; an agent that works is waited for
     #[arg(long)]
     pub recreate: bool,
@@ -307,6 +315,22 @@ pub struct Audit {
     /// How to print
     #[arg(long, default_value = "text")]
     pub format: Format,
+}
+
+/// `top`.
+#[derive(Args, Debug)]
+pub struct Top {
+    /// The sessions of every project
+    #[arg(short, long)]
+    pub all: bool,
+    /// No screen, but a line for each session, and one more whenever it does something else
+    ///
+    /// The same where standard input or output is no terminal.
+    #[arg(long)]
+    pub plain: bool,
+    /// Lines of what is now, and no more
+    #[arg(long, requires = "plain")]
+    pub once: bool,
 }
 
 /// `wait`.

@@ -69,6 +69,12 @@ fn print(event: &Event, format: Format) {
     }
 }
 
+/// An event in one short line, with its time of the day in UTC.
+pub fn brief(event: &Event) -> String {
+    let time = event.time.get(11..19).unwrap_or_default();
+    format!("{time}Z  {:<12} {:<16} {}", event.session, event.kind, gist(event))
+}
+
 /// What is worth a glance in an event's data.
 fn gist(event: &Event) -> String {
     let data = &event.data;

@@ -48,6 +48,7 @@ mod sources;
 mod status;
 mod stop;
 mod terminal;
+mod top;
 mod up;
 mod wait;
 mod watch;
@@ -84,6 +85,7 @@ async fn dispatch(arguments: Arguments) -> Result<Code, crate::error::Error> {
         Command::Exec(args) => exec::run(file, args).await,
         Command::Events(args) => events::run(file, &args).await,
         Command::Audit(args) => audit::run(file, &args).await,
+        Command::Top(args) => top::run(file, &args).await,
         Command::Wait(args) => wait::run(file, &args).await,
         Command::Stop(args) => stop::stop(file, &args.sessions).await,
         Command::Start(args) => stop::start(file, &args.sessions).await,

@@ -4,11 +4,12 @@ use super::alone::Alone;
 use super::args::{Format, Up};
 use super::context::{self, Engine};
 use super::edited::Edited;
+use super::follow::{Left, View};
 use super::ground::Local;
 use super::named::Named;
 use super::{
     Code, address, consent, follow, host, images, lend, output, plan, progress, remedy, sources, status,
-    wait, watch,
+    terminal, wait, watch,
 };
 use crate::apply::progress::Report;
 use crate::apply::{Context, Failure, apply};
@@ -85,13 +86,24 @@ pub async fn run(file: &[PathBuf], args: &Up) -> Result<Code, Error> {
         }
         return Ok(0);
     }
+    let (teller, talk) = tokio::sync::mpsc::unbounded_channel();
+    // Nobody hears it once the foreground is left.
+    let say = |line: &str| drop(teller.send(line.to_owned()));
     let watching = async {
         if args.no_watch {
             return watch::leave_alone(&engine.home, &project.root);
         }
-        watch::foreground(engine.home.clone(), named, &project).await
+        watch::foreground(engine.home.clone(), named.clone(), &project, &say).await
     };
-    follow::follow(engine, desired, watching).await
+    let view = if args.plain || !terminal::is_interactive() {
+        View::lines(engine, desired)?
+    } else {
+        View::live(context::engine().await?, desired, format!("clauderon up: {}", project.name)).await?
+    };
+    if follow::follow(engine, desired, view, watching, talk).await? == Left::Going && !args.no_watch {
+        watch::leave(&engine.home, &named)?;
+    }
+    Ok(0)
 }
 
 /// Does what is planned. What is live holds before anything is waited for.

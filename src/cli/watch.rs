@@ -1,9 +1,9 @@
 //! Watching a manifest's files: in the foreground of `up`, or in the daemon for those that `up --detach` left to it.
 
+use super::address;
 use super::named::Named;
 use super::reload::Reload;
 use super::remedy::file_error;
-use super::{address, output};
 use crate::daemon::client::Client;
 use crate::error::Error;
 use crate::fs;
@@ -22,10 +22,15 @@ const AGAIN: Duration = Duration::from_secs(5);
 const READY: Duration = Duration::from_millis(100);
 
 /// Watches in the foreground, after an `up` that has gone by this project. The daemon leaves the manifest alone meanwhile.
-pub async fn foreground(home: Home, named: Named, project: &Project) -> Result<(), Error> {
+pub async fn foreground(
+    home: Home,
+    named: Named,
+    project: &Project,
+    say: &(dyn Fn(&str) + Sync),
+) -> Result<(), Error> {
     leave_alone(&home, &named.root)?;
     let mut reload = Reload::new(named, home, address::engine()?, true).after(project);
-    watch(&mut reload, &output::say, false).await;
+    watch(&mut reload, say, false).await;
     Ok(())
 }
 
