@@ -1,4 +1,4 @@
-//! Keeps the store within a size: the session that takes most room gives first, its oldest events first.
+//! Keeps the store within a size and an age: the session that takes most room gives first, its oldest events first.
 
 use rusqlite::Connection;
 use std::collections::BTreeMap;
@@ -22,6 +22,18 @@ pub fn retain(connection: &Connection, most: i64) -> rusqlite::Result<()> {
             Some(removed) => takes.insert(id, bytes - removed),
         };
     }
+    Ok(())
+}
+
+/// How long an event is kept.
+const OLDEST: jiff::SignedDuration = jiff::SignedDuration::from_hours(90 * 24);
+
+/// Removes what is older than an event may be.
+pub fn expire(connection: &Connection, now: jiff::Timestamp) -> rusqlite::Result<()> {
+    let before = format!("{:.3}", now - OLDEST);
+    // Numbers and times go up together but for what a changed clock does: what is newer ends it.
+    let sql = "DELETE FROM event WHERE seq IN (SELECT seq FROM event ORDER BY seq LIMIT ?1) AND time < ?2";
+    while connection.prepare_cached(sql)?.execute((CHUNK, &before))? > 0 {}
     Ok(())
 }
 
@@ -84,6 +96,25 @@ mod tests {
             .query_row("SELECT min(seq) FROM event WHERE id = 'loud'", [], |row| row.get(0))
             .unwrap();
         assert_eq!(oldest, 4101, "the oldest went");
+    }
+
+    #[test]
+    fn what_is_older_than_an_event_may_be_goes() {
+        let directory = tempfile::tempdir().unwrap();
+        let connection = filled(&directory, &[("a", 3000, 10)]);
+        let sql = "UPDATE event SET time = ?1 WHERE seq BETWEEN ?2 AND ?3";
+        let now: jiff::Timestamp = "2026-06-01T00:00:00Z".parse().unwrap();
+        for (time, from, to) in [
+            ("2026-03-02T23:59:59.999Z", 1, 2500),
+            ("2026-03-03T00:00:00.000Z", 2501, 2600),
+            ("2026-05-31T00:00:00.000Z", 2601, 3000),
+        ] {
+            connection.execute(sql, (time, from, to)).unwrap();
+        }
+        expire(&connection, now).unwrap();
+        assert_eq!(count(&connection, "a"), 500);
+        expire(&connection, now).unwrap();
+        assert_eq!(count(&connection, "a"), 500);
     }
 
     #[test]

@@ -4,6 +4,7 @@ use super::{Error, New, database, is_damage, newest, open, retain, set_aside};
 use rusqlite::Connection;
 use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 
 /// Events that wait for the disk; a sender beyond that waits too.
@@ -12,6 +13,9 @@ const QUEUE: usize = 1024;
 const MOST: i64 = 1_000_000;
 /// Events kept of one session, so that one that floods drives out its own.
 const MOST_OF_ONE: i64 = 100_000;
+
+/// How often events that are too old are looked for.
+const EXPIRY: Duration = Duration::from_hours(1);
 
 type Entry = (New, oneshot::Sender<Result<i64, Error>>);
 
@@ -41,6 +45,7 @@ impl Writer {
 
 fn write(mut pen: Pen, mut entries: mpsc::Receiver<Entry>) {
     let (mut since_trim, mut since_retain) = (0, 0);
+    let mut expired: Option<Instant> = None;
     while let Some(first) = entries.blocking_recv() {
         // All that waits goes into one transaction.
         let mut batch = vec![first];
@@ -53,6 +58,12 @@ fn write(mut pen: Pen, mut entries: mpsc::Receiver<Entry>) {
         since_trim += batch.len();
         since_retain += pen.commit(batch);
         let Some(connection) = &pen.connection else { continue };
+        if expired.is_none_or(|expired| expired.elapsed() > EXPIRY) {
+            expired = Some(Instant::now());
+            if let Err(error) = retain::expire(connection, jiff::Timestamp::now()) {
+                tracing::warn!(%error, "events that are too old were not removed");
+            }
+        }
         if since_trim > 10_000 {
             since_trim = 0;
             if let Err(error) = trim(connection, &pen.path) {
