@@ -30,16 +30,15 @@ pub fn asks(asked: &Asked<'_>) -> bool {
 /// A budget in the provider's own words: of what is answered so, Claude Code 2.1.197 and Codex 0.169 show the text and end
 /// the turn at once. To 402, 403 and 5xx the latter tries five times more, of 429 it shows no text.
 pub fn spent(asked: &Asked<'_>, spent: &Spent) -> Refusal {
-    let Spent { key, what, used, limit, per } = spent;
-    let (whose, anew) = match per {
-        Period::Conversation => ("of this conversation", ""),
-        Period::Day => ("of this day", ", or wait until midnight"),
+    let (key, reason) = (spent.key, spent.words());
+    let anew = match spent.per {
+        Period::Conversation => "",
+        Period::Day => ", or wait until midnight",
     };
-    let reason = format!("the budget {whose} is spent: {used} of {limit} {what}");
     let message = format!(
         "clauderon: {reason}. Raise `{key}` in the manifest and run `clauderon up`{anew}; then go on here"
     );
-    let rule = Rule { rule: (*key).to_owned(), place: String::new() };
+    let rule = Rule { rule: key.to_owned(), place: String::new() };
     said(asked, StatusCode::BAD_REQUEST, reason, ["invalid_request_error", "budget_spent"], &message).of(rule)
 }
 

@@ -132,7 +132,7 @@ async fn turn_away(
     entry: &mut Entry,
     refusal: Refusal,
     parts: &Parts,
-    (body, most): (Incoming, usize),
+    (body, most): (Incoming, (usize, Duration)),
 ) -> Response<Body> {
     if !parts.headers.contains_key(EXPECT) {
         body::drain(body, most).await;

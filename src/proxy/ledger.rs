@@ -41,6 +41,17 @@ pub struct Spent {
     pub per: Period,
 }
 
+impl Spent {
+    /// The same in words.
+    pub fn words(&self) -> String {
+        let whose = match self.per {
+            Period::Conversation => "this conversation",
+            Period::Day => "this day",
+        };
+        format!("the budget of {whose} is spent: {} of {} {}", self.used, self.limit, self.what)
+    }
+}
+
 impl Ledger {
     /// It is this day now. A clock that was put back by less than a day begins none.
     pub fn turn(&mut self, today: Date) {

@@ -119,7 +119,8 @@ impl Inner {
         self.ledger.turn(ZonedDateTime::now().date());
         if self.ledger.waiting && self.ledger.spent(&self.budget).is_none() {
             self.ledger.waiting = false;
-            self.untold.push(News::Raised(json!({ "budget": self.budget })));
+            let message = "requests to the model pass again";
+            self.untold.push(News::Raised(json!({ "message": message, "budget": self.budget })));
         }
     }
 
@@ -145,7 +146,8 @@ impl Inner {
         if news {
             self.told = Some(Instant::now());
             let Spent { key, used, limit, per, .. } = spent;
-            let data = json!({ "key": key, "used": used, "limit": limit, "per": per });
+            let message = format!("{}; `{key}` limits it", spent.words());
+            let data = json!({ "message": message, "key": key, "used": used, "limit": limit, "per": per });
             self.untold.push(News::Spent(data));
         }
     }
