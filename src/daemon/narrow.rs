@@ -117,6 +117,28 @@ mod tests {
     }
 
     #[test]
+    fn the_smaller_budget_holds_limit_by_limit_and_never_a_larger_one() {
+        use crate::manifest::project::Period::{self, Conversation, Day};
+        let of = |tokens, requests, per: Period| Budget { tokens, requests, per };
+        let none = Budget::default();
+        for (before, wanted, expected, changed) in [
+            (of(Some(9), None, Day), of(Some(5), None, Day), of(Some(5), None, Day), vec!["tokens", "per"]),
+            (of(Some(5), None, Day), of(Some(9), None, Day), of(Some(5), None, Day), vec![]),
+            (of(Some(5), None, Day), none, of(Some(5), None, Day), vec![]),
+            (none, of(Some(5), Some(6), Day), of(Some(5), Some(6), Day), vec!["tokens", "requests", "per"]),
+            // One is taken, the other waits.
+            (of(Some(5), None, Day), of(Some(9), Some(3), Day), of(Some(5), Some(3), Day), vec!["requests"]),
+            // What is less by the day may be more by the conversation.
+            (of(Some(5), None, Day), of(Some(1), None, Conversation), of(Some(5), None, Day), vec![]),
+        ] {
+            let now = smaller(before, wanted);
+            assert_eq!(now, expected, "{before:?} {wanted:?}");
+            let fields: Vec<String> = changed.iter().map(|field| format!("budget.{field}")).collect();
+            assert_eq!(limits(before, now, wanted), fields, "{before:?} {wanted:?}");
+        }
+    }
+
+    #[test]
     fn fields_say_what_holds_and_what_waits_differs() {
         let open = Host { rules: vec![Rule::default()], ..Host::default() };
         let mut before = record();

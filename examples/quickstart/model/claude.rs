@@ -87,7 +87,8 @@ fn block_events(index: usize, block: &Value) -> [Value; 3] {
 
 /// The first message counts as new, of which a few tokens are not worth caching; all else is read from the cache.
 fn usage(body: &Value, content: &Value) -> Value {
-    let (all, new) = (tokens(body), tokens(&body["messages"][0]));
+    let all = tokens(body);
+    let new = tokens(&body["messages"][0]).min(all);
     let read = all - new;
     json!({
         "input_tokens": new.min(3),
