@@ -99,6 +99,11 @@ impl SessionHome {
         self.0.join("denied")
     }
 
+    /// What it has asked of its model: a `proxy::ledger::Ledger` as JSON. The daemon may know a moment more.
+    pub fn usage(&self) -> PathBuf {
+        self.0.join("usage.json")
+    }
+
     /// What befell the session's container: a `daemon::life::Life` as JSON.
     pub fn life(&self) -> PathBuf {
         self.0.join("life.json")

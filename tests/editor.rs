@@ -53,6 +53,8 @@ const MAPS: &[(&str, &str)] = &[
     ("caches:\n  own:\n    ", "/$defs/Cache"),
     ("caches:\n  cargo:\n    ", "/$defs/KnownCache"),
     ("resources:\n  ", "/$defs/Resources"),
+    ("budget:\n  ", "/$defs/Budget"),
+    ("sessions:\n  login:\n    timeout:\n      ", "/$defs/Timeout"),
     ("sessions:\n  login:\n    resources:\n      ", "/$defs/Resources"),
     ("proxy:\n  ", "/$defs/Proxy"),
     ("sessions:\n  login:\n    proxy:\n      ", "/$defs/Proxy"),

@@ -237,7 +237,7 @@ fn faults_come_as_json_and_as_annotations() {
 }
 
 /// What a level may say of each key, nothing included.
-const SAID: [&[&str]; 12] = [
+const SAID: [&[&str]; 14] = [
     &["", "image: a", "image: b", "build: {context: ., args: {A: x}}"],
     &["", "mode: batch", "mode: interactive", "mode:"],
     &["", "prompt: p", "prompt: {text: q}"],
@@ -254,6 +254,14 @@ const SAID: [&[&str]; 12] = [
     &["", "resources: {cpus: 1}", "resources: {memory: 1g, pids: 5}", "resources: {cpus: 2}"],
     &["", "restart: always", "restart: 'no'"],
     &["", "labels: {l: a}", "labels: {l: b, m: c}"],
+    &[
+        "",
+        "budget: false",
+        "budget: {tokens: 5}",
+        "budget: {requests: 6, per: day}",
+        "budget: {tokens: 7, per: conversation}",
+    ],
+    &["", "timeout: false", "timeout: {run: 2h}", "timeout: {idle: 90s}", "timeout: {run: 1d, idle: 5m}"],
     &[
         "",
         "proxy: {egress: open}",
@@ -321,6 +329,7 @@ fn short_and_long_forms_mean_the_same() {
         ("volumes: ['./a:/a:ro']", "volumes: [{source: ./a, target: /a, read_only: true}]"),
         ("resources: {memory: 4GiB}", "resources: {memory: 4294967296}"),
         ("restart: on-failure", "restart: on-failure:0"),
+        ("timeout: {run: 90m}", "timeout: {run: 1h30m}"),
     ] {
         assert_eq!(level(short), level(long), "{short}");
     }

@@ -42,6 +42,7 @@ mod terminal;
 mod tidy;
 mod top;
 mod trust;
+mod usage;
 mod watch;
 mod wire;
 mod worktree;

@@ -56,6 +56,13 @@ pub enum Command {
     /// Keys: up and down select; `a` attaches (ctrl-p ctrl-q comes back), `l` shows the logs, `c` what was changed, `s`
     /// stops the session, `q` leaves all as it is. A `!` stands before what waits for a person or has failed.
     Top(Top),
+    /// Show what sessions have asked of their models
+    ///
+    /// Counted are the requests that went to the agents' models, and the tokens that the providers told in their answers,
+    /// over all conversations of a session. INPUT has what was written to and read from the provider's cache in it. USED is
+    /// the part of the budget that is gone in this conversation or on this day. With `--format json` each session has its
+    /// conversations, this day, and the parts of the input.
+    Usage(Usage),
     /// Wait until a session has come to a state
     Wait(Wait),
     /// Stop sessions; `start` goes on with the conversation
@@ -361,6 +368,20 @@ pub enum WaitFor {
 /// Sessions by name.
 #[derive(Args, Debug)]
 pub struct Sessions {
+    /// These alone
+    #[arg(value_name = "SESSION", add = sessions())]
+    pub sessions: Vec<String>,
+}
+
+/// `usage`.
+#[derive(Args, Debug)]
+pub struct Usage {
+    /// The sessions of every project
+    #[arg(short, long)]
+    pub all: bool,
+    /// How to print
+    #[arg(long, default_value = "text")]
+    pub format: Format,
     /// These alone
     #[arg(value_name = "SESSION", add = sessions())]
     pub sessions: Vec<String>,

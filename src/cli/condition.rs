@@ -106,7 +106,7 @@ fn of_container(container: &Container, life: Option<Life>, now: Millis) -> Condi
             let error = if tries > 0 { format!("{why}, after {tries} new starts") } else { why };
             Condition { state: "failed", error: Some(error), output: life.lines }
         }
-        Cause::Asked => plain("stopped", None),
+        Cause::Asked => plain("stopped", life.timeout.map(|why| format!("timeout: {why}"))),
         Cause::Engine => plain("stopped", Some("stopped with the engine's own tools".to_owned())),
         Cause::Itself(0) => plain("exited", None),
         Cause::Itself(_) | Cause::NotStarted => {
@@ -188,6 +188,12 @@ mod tests {
         asked.stop_asked(0);
         asked.died(1, 1_000, RULES, 1_000);
         assert_eq!(exited(1, Some(asked)), Condition { state: "stopped", error: None, output: Vec::new() });
+        let mut late = ran();
+        late.timed_out("it has run for 2h (`timeout.run`)", 900);
+        late.died(143, 1_000, RULES, 1_000);
+        let error = "timeout: it has run for 2h (`timeout.run`)".to_owned();
+        let stopped = Condition { state: "stopped", error: Some(error), output: Vec::new() };
+        assert_eq!(exited(143, Some(late)), stopped);
         let mut engine = ran();
         engine.signalled(900);
         engine.died(143, 1_000, RULES, 1_000);

@@ -117,7 +117,9 @@ impl Local<'_> {
                 let authorities = authorities(&desired.session)?;
                 let credentials = lendings(&desired.session, &self.host.found(&desired.session.name));
                 let fields = kept::live(&before, desired);
-                let after = Record { rules, authorities, credentials, fields, ..before.clone() };
+                let Session { budget, timeout, .. } = desired.session;
+                let after =
+                    Record { rules, authorities, credentials, budget, timeout, fields, ..before.clone() };
                 if before != after {
                     self.trust(desired)?;
                     record::write(&self.host.home, &after).map_err(file_error)?;
@@ -179,6 +181,8 @@ impl Local<'_> {
             rules: rules(&desired.session),
             authorities: authorities(&desired.session)?,
             credentials: lendings(&desired.session, &self.host.found(&desired.session.name)),
+            budget: desired.session.budget,
+            timeout: desired.session.timeout,
             fields: kept::after(&self.host.home, before.as_ref(), desired, checkout.fresh, conversation),
             conversation,
             active: true,

@@ -50,6 +50,7 @@ mod stop;
 mod terminal;
 mod top;
 mod up;
+mod usage;
 mod wait;
 mod watch;
 
@@ -86,6 +87,7 @@ async fn dispatch(arguments: Arguments) -> Result<Code, crate::error::Error> {
         Command::Events(args) => events::run(file, &args).await,
         Command::Audit(args) => audit::run(file, &args).await,
         Command::Top(args) => top::run(file, &args).await,
+        Command::Usage(args) => usage::run(file, &args).await,
         Command::Wait(args) => wait::run(file, &args).await,
         Command::Stop(args) => stop::stop(file, &args.sessions).await,
         Command::Start(args) => stop::start(file, &args.sessions).await,

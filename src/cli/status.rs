@@ -5,12 +5,14 @@ use super::context::Engine;
 use super::remedy::{engine_error, file_error};
 use crate::daemon::client::Client;
 use crate::daemon::denied::kept;
+use crate::daemon::metered;
 use crate::daemon::record::{self, Record};
 use crate::error::Error;
 use crate::home::Home;
 use crate::hooks::activity::{Fold, Seen, Told};
 use crate::manifest::project::AgentKind;
 use crate::plan::observed::{Container, ContainerState, Known};
+use crate::proxy::usage::Counts;
 use crate::render::identity::conversation_id;
 use crate::store::{Event, Reader};
 use jiff::Timestamp;
@@ -39,6 +41,8 @@ pub struct Status {
     seen: Seen,
     /// How many of its requests were refused, where there is a record.
     pub denied: Option<u64>,
+    /// What it has asked of its model, where there is a record.
+    pub usage: Option<Counts>,
     /// Changes of the manifest that are not done yet.
     pub pending: Vec<Value>,
 }
@@ -89,7 +93,11 @@ impl Status {
             "checkout": record.and_then(Record::workspace).map(|path| path.display().to_string()),
             "conversation": conversation_id(&self.id, self.conversation()),
             "ports": [],
-            "usage": Value::Null,
+            "usage": self.usage.map(|it| json!({
+                "requests": it.requests,
+                "input_tokens": it.input_tokens,
+                "output_tokens": it.output_tokens,
+            })),
             "denied": self.denied,
         })
     }
@@ -119,6 +127,7 @@ pub fn statuses(
         Status {
             condition: condition(&engine.home, id, container.as_ref(), record.as_ref()),
             denied: record.as_ref().map(|record| kept(&engine.home, &record.id)),
+            usage: record.as_ref().map(|record| metered::kept(&engine.home, &record.id).total),
             told: fold.told(seen),
             fold,
             seen,
@@ -134,17 +143,22 @@ pub fn statuses(
     Ok(sessions.iter().map(status).collect())
 }
 
-/// Asks the daemon how many requests were refused, and who speaks with a model; without one, what is kept stands.
+/// Asks the daemon how many requests were refused, what was asked of models, and who speaks with one; without one, what is
+/// kept stands.
 pub async fn ask_daemon(engine: &Engine, statuses: &mut [Status]) {
     let recorded = || statuses.iter().filter(|status| status.record.is_some());
     let ids: Vec<String> = recorded().map(|status| status.id.clone()).collect();
     let Ok(mut client) = Client::connect(&engine.home).await else { return };
     let Ok(counts) = client.denied(&ids).await else { return };
-    // A daemon of before knows nothing of this.
+    // A daemon of before knows nothing of these.
     let heard = client.heard(&ids).await.unwrap_or_else(|_| vec![None; ids.len()]);
+    let ledgers =
+        client.usage(&ids).await.map(|all| all.into_iter().map(|ledger| Some(ledger.total)).collect());
+    let used: Vec<Option<Counts>> = ledgers.unwrap_or_else(|_| vec![None; ids.len()]);
     let statuses = statuses.iter_mut().filter(|status| status.record.is_some());
-    for (status, (count, heard)) in statuses.zip(counts.into_iter().zip(heard)) {
+    for (status, ((count, heard), used)) in statuses.zip(counts.into_iter().zip(heard).zip(used)) {
         status.denied = Some(count);
+        status.usage = used.or(status.usage);
         status.seen.heard = heard.and_then(|heard| Timestamp::from_millisecond(heard).ok());
         status.told = status.fold.told(status.seen);
     }

@@ -3,6 +3,7 @@
 use super::Error;
 use super::control::{Handed, Request, Response, Status};
 use crate::home::Home;
+use crate::proxy::ledger::Ledger;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
@@ -90,6 +91,14 @@ impl Client {
     pub async fn heard(&mut self, ids: &[String]) -> Result<Vec<Option<i64>>, Error> {
         match self.ask(&Request::Heard { ids: ids.to_vec() }).await? {
             Response::Heard(times) if times.len() == ids.len() => Ok(times),
+            other => Err(Error::Refused(format!("an answer to another question: {other:?}"))),
+        }
+    }
+
+    /// What each session has asked of its model.
+    pub async fn usage(&mut self, ids: &[String]) -> Result<Vec<Ledger>, Error> {
+        match self.ask(&Request::Usage { ids: ids.to_vec() }).await? {
+            Response::Usage(ledgers) if ledgers.len() == ids.len() => Ok(ledgers),
             other => Err(Error::Refused(format!("an answer to another question: {other:?}"))),
         }
     }

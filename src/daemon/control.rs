@@ -1,5 +1,6 @@
 //! Pure. What the command line and the daemon say to each other: one JSON object a line, one answer a question.
 
+use crate::proxy::ledger::Ledger;
 use crate::secret::Secret;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::collections::BTreeMap;
@@ -72,6 +73,11 @@ pub enum Request {
         /// The sessions' ids.
         ids: Vec<String>,
     },
+    /// Say what these sessions have asked of their models.
+    Usage {
+        /// The sessions' ids.
+        ids: Vec<String>,
+    },
     /// Say who you are.
     Status,
     /// End.
@@ -86,6 +92,7 @@ impl Request {
             | Self::Forget { ids }
             | Self::Denied { ids }
             | Self::Heard { ids }
+            | Self::Usage { ids }
             | Self::Want { ids, .. } => ids,
             Self::Import { id } | Self::Lend { id, .. } | Self::Note { id, .. } => std::slice::from_ref(id),
             Self::Status | Self::Stop => &[],
@@ -105,6 +112,8 @@ pub enum Response {
     Denied(Vec<u64>),
     /// When each session last spoke with its model, milliseconds since 1970, in the order asked for.
     Heard(Vec<Option<i64>>),
+    /// What each session has asked of its model, in the order asked for.
+    Usage(Vec<Ledger>),
     /// Who it is.
     Status(Status),
     /// It could not be done.

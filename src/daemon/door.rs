@@ -77,6 +77,7 @@ pub async fn store(state: &Arc<State>, served: &Served, message: Message) -> Res
     let stored =
         state.record(&served.record, "hook", &message.event, stamped(message.data, message.timestamp)).await;
     stored.map_err(|error| error.to_string())?;
+    state.hear(&served.record.id, super::lives::now());
     if turn_over {
         import::ask(served);
     }

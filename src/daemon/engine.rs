@@ -5,7 +5,7 @@ use super::drift::{self, News};
 use super::life::Life;
 use super::lives;
 use super::state::{State, now};
-use super::{look, revive};
+use super::{expire, look, revive};
 use crate::backend::Error;
 use crate::backend::docker::Docker;
 use crate::plan::restart::Millis;
@@ -77,6 +77,7 @@ async fn listen(state: &Arc<State>, address: &str, gone: &mut Gone, reached: &mu
                 Some(Err(_)) | None => return Ok(()),
             },
             due = state.lives.due() => revive::revive(state, &docker, due),
+            over = expire::over(state) => expire::stop(state, &docker, over),
         }
     }
 }

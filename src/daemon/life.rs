@@ -23,6 +23,8 @@ pub struct Life {
     pub name: String,
     /// Since when it runs, or when its last run began.
     pub began: Option<Millis>,
+    /// When the first run began since the user had it started: new starts by its policy go on with that.
+    pub first: Option<Millis>,
     /// How its last run ended; nothing while it runs.
     pub ended: Option<Ended>,
     /// New starts in a row, each after a short run.
@@ -45,6 +47,8 @@ pub struct Life {
     pub spared: bool,
     /// Whether memory ran out in this run.
     pub oom: bool,
+    /// Why it was stopped by the daemon, where it has lasted as long as it may.
+    pub timeout: Option<String>,
     /// What keeps it from being started, in words.
     pub trouble: Option<String>,
     /// The last lines that it printed before it failed.
@@ -95,10 +99,11 @@ impl Life {
     /// It runs. A stop that was asked for since then stands: the news of a start may come late.
     pub fn started(&mut self, at: Millis) {
         let asked_at = self.asked_at.filter(|asked| self.asked && *asked > at);
-        let Self { container, name, tries, changed, branch_deleted, heard, .. } = std::mem::take(self);
+        let timeout = self.timeout.take().filter(|_| asked_at.is_some());
+        let Self { container, name, first, tries, changed, branch_deleted, heard, .. } = std::mem::take(self);
         let kept = Self { container, name, tries, changed, branch_deleted, heard, ..Self::default() };
-        let asked = asked_at.is_some();
-        *self = Self { began: Some(at), asked, ending: asked, asked_at, ..kept };
+        let (asked, first) = (asked_at.is_some(), first.or(Some(at)));
+        *self = Self { began: Some(at), first, asked, ending: asked, asked_at, timeout, ..kept };
     }
 
     /// The engine was asked to send it a signal.
@@ -177,9 +182,16 @@ impl Life {
         (self.asked, self.asked_at, self.ending, self.due) = (true, Some(now), true, None);
     }
 
+    /// It has lasted as long as it may, and is stopped as if the user had it so.
+    pub fn timed_out(&mut self, why: &str, now: Millis) {
+        self.stop_asked(now);
+        self.timeout = Some(why.to_owned());
+    }
+
     /// The user has it started: what went before counts no more.
     pub fn start_asked(&mut self) {
         (self.asked, self.due, self.gave_up, self.trouble, self.tries) = (false, None, false, None, 0);
+        (self.first, self.timeout) = (None, None);
     }
 
     /// The engine or the daemon is back: one that was stopped with the engine's tools may start again.
@@ -307,6 +319,20 @@ mod tests {
         let mut asked = running();
         asked.stop_asked(0);
         assert!(!asked.removed(20));
+    }
+
+    #[test]
+    fn a_timeout_is_a_stop_that_stands_and_new_starts_count_on_until_the_user_starts_it() {
+        let mut life = running();
+        life.died(1, 10, ALWAYS, 10);
+        life.started(2_000);
+        assert_eq!((life.began, life.first), (Some(2_000), Some(0)));
+        life.timed_out("it has run for 2s", 2_500);
+        assert_eq!(life.died(143, 3_000, ALWAYS, 3_000), Next::Leave);
+        assert!(!life.clone().returned(ALWAYS, 4_000) && life.timeout.is_some());
+        life.start_asked();
+        life.started(9_000);
+        assert_eq!((life.first, life.timeout.clone(), life.runs()), (Some(9_000), None, true));
     }
 
     #[derive(Clone, Debug)]

@@ -4,7 +4,7 @@ use super::control::{Request, Response, Status};
 use super::door::Hooks;
 use super::life::Life;
 use super::state::{Served, State, now};
-use super::{Error, denied, engine, import, lives, record, session, turns};
+use super::{Error, denied, engine, import, lives, metered, record, session, turns};
 use crate::credential::keeper::Keeper;
 use crate::fs;
 use crate::home::Home;
@@ -105,6 +105,7 @@ async fn finish(state: &Arc<State>, control: UnixListener) -> Result<(), Error> 
     state.proxy.audit.flush();
     for id in served.keys() {
         denied::keep(state, id);
+        metered::keep_last(state, id);
     }
     Ok(())
 }
@@ -221,6 +222,8 @@ async fn answer(state: &Arc<State>, request: Request) -> Response {
                     served.stop.cancel();
                     denied::tell(state, &served.record).await;
                 }
+                metered::keep_last(state, &id);
+                state.forget_meter(&id);
             }
             Response::Done
         }
@@ -267,6 +270,12 @@ async fn answer(state: &Arc<State>, request: Request) -> Response {
             let heard = |id: &String| sessions.get(id).and_then(|served| served.caller.heard());
             Response::Heard(ids.iter().map(heard).collect())
         }
+        Request::Usage { ids } => {
+            let served = |id: &String| state.sessions().contains_key(id);
+            let count =
+                |id| if served(id) { state.meter(id).ledger() } else { metered::kept(&state.home, id) };
+            Response::Usage(ids.iter().map(count).collect())
+        }
         Request::Status => Response::Status(Status {
             pid: std::process::id(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -292,6 +301,7 @@ fn watch(state: &Arc<State>, record: record::Record) -> Result<(), Error> {
             session::change(state, &served.caller, &record)?;
             let id = record.id.clone();
             state.sessions().insert(id, Served { record, ..served.clone() });
+            state.timed.notify_one();
         }
         return Ok(());
     }
@@ -312,11 +322,13 @@ fn watch(state: &Arc<State>, record: record::Record) -> Result<(), Error> {
     };
     let id = served.record.id.clone();
     state.sessions().insert(id, served.clone());
+    state.timed.notify_one();
     if let Some(before) = before {
         before.stop.cancel();
     }
     state.tasks.spawn(import::serve(Arc::clone(state), served.clone(), asked));
     state.tasks.spawn(denied::serve(Arc::clone(state), served.clone()));
+    state.tasks.spawn(metered::serve(Arc::clone(state), served.clone()));
     session::serve(state, served)
 }
 

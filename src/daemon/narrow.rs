@@ -4,6 +4,7 @@ use super::record::Record;
 use crate::credential::lending::Lending;
 use crate::credential::narrow as lent;
 use crate::manifest::host::most_specific;
+use crate::manifest::project::Budget;
 use crate::proxy::narrow as ruled;
 use crate::proxy::rules::Rules;
 use crate::render::fields::Fields;
@@ -15,6 +16,8 @@ pub struct Wanted<'a> {
     pub rules: &'a Rules,
     /// What is lent, from where it was lent so far.
     pub credentials: &'a [Lending],
+    /// What may be asked of the model.
+    pub budget: Budget,
     /// The fields that are no part of a container.
     pub kept: &'a Fields,
 }
@@ -23,17 +26,45 @@ pub struct Wanted<'a> {
 pub fn narrowed(before: &Record, wanted: &Wanted<'_>) -> Record {
     let rules = ruled::narrowed(&before.rules, wanted.rules);
     let credentials = lent::narrowed(&before.credentials, wanted.credentials);
+    let budget = smaller(before.budget, wanted.budget);
     let mut fields = before.fields.clone();
     // A release that kept no fields made this record: a plan finds differences without them.
     if !fields.is_empty() {
-        for field in changed(before, &rules, &credentials, wanted.credentials) {
+        let limits = limits(before.budget, budget, wanted.budget);
+        for field in changed(before, &rules, &credentials, wanted.credentials).into_iter().chain(limits) {
             match wanted.kept.get(&field) {
                 Some(value) => drop(fields.insert(field, value.clone())),
                 None => drop(fields.remove(&field)),
             }
         }
     }
-    Record { authorities: authorities(before, &rules), rules, credentials, fields, ..before.clone() }
+    Record { authorities: authorities(before, &rules), rules, credentials, budget, fields, ..before.clone() }
+}
+
+/// The smaller of two budgets, limit by limit. Those of different periods are not held against each other.
+fn smaller(before: Budget, wanted: Budget) -> Budget {
+    if !before.limits() {
+        return wanted;
+    }
+    if before.per != wanted.per {
+        return before;
+    }
+    let least = |before: Option<u64>, wanted: Option<u64>| before.into_iter().chain(wanted).min();
+    Budget {
+        tokens: least(before.tokens, wanted.tokens),
+        requests: least(before.requests, wanted.requests),
+        per: before.per,
+    }
+}
+
+/// The fields of the limits that changed: they hold as wanted.
+fn limits(before: Budget, now: Budget, wanted: Budget) -> Vec<String> {
+    let fields = [
+        ("budget.tokens", before.tokens != now.tokens),
+        ("budget.requests", before.requests != now.requests),
+        ("budget.per", before != now && now == wanted),
+    ];
+    fields.into_iter().filter(|(_, changed)| *changed).map(|(field, _)| field.to_owned()).collect()
 }
 
 /// The fields of what changed. A host whose key holds as wanted has changed as its field says.
@@ -86,6 +117,28 @@ mod tests {
     }
 
     #[test]
+    fn the_smaller_budget_holds_limit_by_limit_and_never_a_larger_one() {
+        use crate::manifest::project::Period::{self, Conversation, Day};
+        let of = |tokens, requests, per: Period| Budget { tokens, requests, per };
+        let none = Budget::default();
+        for (before, wanted, expected, changed) in [
+            (of(Some(9), None, Day), of(Some(5), None, Day), of(Some(5), None, Day), vec!["tokens", "per"]),
+            (of(Some(5), None, Day), of(Some(9), None, Day), of(Some(5), None, Day), vec![]),
+            (of(Some(5), None, Day), none, of(Some(5), None, Day), vec![]),
+            (none, of(Some(5), Some(6), Day), of(Some(5), Some(6), Day), vec!["tokens", "requests", "per"]),
+            // One is taken, the other waits.
+            (of(Some(5), None, Day), of(Some(9), Some(3), Day), of(Some(5), Some(3), Day), vec!["requests"]),
+            // What is less by the day may be more by the conversation.
+            (of(Some(5), None, Day), of(Some(1), None, Conversation), of(Some(5), None, Day), vec![]),
+        ] {
+            let now = smaller(before, wanted);
+            assert_eq!(now, expected, "{before:?} {wanted:?}");
+            let fields: Vec<String> = changed.iter().map(|field| format!("budget.{field}")).collect();
+            assert_eq!(limits(before, now, wanted), fields, "{before:?} {wanted:?}");
+        }
+    }
+
+    #[test]
     fn fields_say_what_holds_and_what_waits_differs() {
         let open = Host { rules: vec![Rule::default()], ..Host::default() };
         let mut before = record();
@@ -100,7 +153,8 @@ mod tests {
             ("proxy.hosts.b.dev", "read-write"),
             ("prompt", "y"),
         ]);
-        let after = narrowed(&before, &Wanted { rules: &rules, credentials: &[], kept: &kept });
+        let budget = Budget::default();
+        let after = narrowed(&before, &Wanted { rules: &rules, credentials: &[], budget, kept: &kept });
         let expected = fields(&[
             ("proxy.access", "read-only"),
             ("proxy.hosts.a.dev", "false"),

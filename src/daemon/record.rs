@@ -4,7 +4,7 @@
 use crate::credential::lending::Lending;
 use crate::fs;
 use crate::home::Home;
-use crate::manifest::project::{Checkout, Host};
+use crate::manifest::project::{Budget, Checkout, Host, Timeout};
 use crate::proxy::policy::{self, Policy};
 use crate::proxy::rules::Rules;
 use crate::render::fields::Fields;
@@ -47,6 +47,12 @@ pub struct Record {
     /// `credentials`: what is lent, without any value.
     #[serde(default)]
     pub credentials: Vec<Lending>,
+    /// `budget`: what it may ask of its model.
+    #[serde(default)]
+    pub budget: Budget,
+    /// `timeout`: how long it may last.
+    #[serde(default)]
+    pub timeout: Timeout,
     /// The fields that are no part of a container, as they hold; empty where an older release wrote the record.
     #[serde(default)]
     pub fields: Fields,
@@ -79,10 +85,14 @@ impl Record {
         Policy { hosts: self.rules.hosts.iter().map(host).collect() }
     }
 
-    /// Whether another record says the same of everything but the rules, what is lent, and what a plan alone looks at.
+    /// Whether another record says the same of everything but the rules, what is lent, the limits, and what a plan alone
+    /// looks at.
     pub fn differs_in_rules_alone(&self, other: &Self) -> bool {
-        let Self { rules, authorities, credentials, fields, conversation, .. } = self.clone();
-        Self { rules, authorities, credentials, fields, conversation, ..other.clone() } == *self
+        let Self { rules, authorities, credentials, budget, timeout, fields, conversation, .. } =
+            self.clone();
+        let same =
+            Self { rules, authorities, credentials, budget, timeout, fields, conversation, ..other.clone() };
+        same == *self
     }
 }
 

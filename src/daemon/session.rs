@@ -73,12 +73,14 @@ pub fn caller(state: &Arc<State>, record: &Arc<Record>) -> Result<Arc<Caller>, E
     let names = (record.project.clone(), record.session.clone());
     let policy = record.policy().with_models();
     let judge = Arc::new(judge(state, record));
+    state.meter(&record.id).limit(record.budget, record.conversation);
     let caller = Caller::new(Arc::clone(&state.proxy), names, policy, judge)?;
     Ok(Arc::new(caller.counting(state.denials(&record.id))))
 }
 
 /// Has a session's rules hold as its record has them now, with its connections left alone.
 pub fn change(state: &Arc<State>, caller: &Caller, record: &Arc<Record>) -> Result<(), Error> {
+    state.meter(&record.id).limit(record.budget, record.conversation);
     Ok(caller.change(record.policy().with_models(), Arc::new(judge(state, record)))?)
 }
 
@@ -92,10 +94,9 @@ fn judge(state: &Arc<State>, record: &Arc<Record>) -> Ruled {
         of_state.tasks.spawn(async move { state.note(&record, "proxy", kind, data).await });
     };
     let (id, credentials) = (record.id.clone(), record.credentials.clone());
-    Ruled::lending(
-        record.rules.clone(),
-        Lent::new(id, credentials, Arc::clone(&state.keeper), Box::new(tell)),
-    )
+    let meter = state.meter(&record.id);
+    let lent = Lent::new(id, credentials, Arc::clone(&state.keeper), Box::new(tell));
+    Ruled::lending(record.rules.clone(), lent).counting(meter)
 }
 
 async fn accept(state: Arc<State>, served: Served, listener: UnixListener) {

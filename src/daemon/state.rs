@@ -5,13 +5,15 @@ use super::record::Record;
 use super::turns::{self, Turns};
 use crate::credential::keeper::Keeper;
 use crate::home::Home;
+use crate::plan::restart::Millis;
 use crate::proxy::caller::{Caller, Installation};
 use crate::proxy::denials::Denials;
+use crate::proxy::meter::Meter;
 use crate::store::{Event, New, Writer};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -41,6 +43,11 @@ pub struct State {
     told: Mutex<BTreeMap<String, String>>,
     imports: Mutex<BTreeMap<String, Arc<tokio::sync::Mutex<()>>>>,
     denials: Mutex<BTreeMap<String, Arc<Denials>>>,
+    meters: Mutex<BTreeMap<String, Arc<Meter>>>,
+    heard: Mutex<BTreeMap<String, Millis>>,
+    ending: Mutex<BTreeSet<String>>,
+    /// Told where it may have changed how long a session may last.
+    pub timed: Notify,
     engine_away: Mutex<Option<(String, bool)>>,
 }
 
@@ -87,6 +94,10 @@ impl State {
             told: Mutex::default(),
             imports: Mutex::default(),
             denials: Mutex::default(),
+            meters: Mutex::default(),
+            heard: Mutex::default(),
+            ending: Mutex::default(),
+            timed: Notify::new(),
             engine_away: Mutex::default(),
         }
     }
@@ -112,6 +123,49 @@ impl State {
         let mut denials = self.denials.lock().unwrap_or_else(PoisonError::into_inner);
         let begun = || Arc::new(Denials::after(super::denied::kept(&self.home, id)));
         Arc::clone(denials.entry(id.to_owned()).or_insert_with(begun))
+    }
+
+    /// What a session asks of its model, which goes on from what was kept.
+    pub fn meter(&self, id: &str) -> Arc<Meter> {
+        let begun = || Arc::new(Meter::after(super::metered::kept(&self.home, id)));
+        Arc::clone(self.meters().entry(id.to_owned()).or_insert_with(begun))
+    }
+
+    /// Counts a session no longer: what is kept of it may go with its directory.
+    pub fn forget_meter(&self, id: &str) {
+        self.meters().remove(id);
+    }
+
+    /// There was a sign of a session's agent.
+    pub fn hear(&self, id: &str, at: Millis) {
+        let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        let last = heard.entry(id.to_owned()).or_insert(at);
+        *last = at.max(*last);
+    }
+
+    /// When there was one last, since the daemon began.
+    pub fn heard(&self, id: &str) -> Millis {
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner).get(id).copied().unwrap_or(0)
+    }
+
+    /// A session whose time is over is being stopped from now on, or no longer.
+    pub fn set_ending(&self, id: &str, ends: bool) {
+        let mut ending = self.ending.lock().unwrap_or_else(PoisonError::into_inner);
+        if ends {
+            ending.insert(id.to_owned());
+        } else {
+            ending.remove(id);
+            self.timed.notify_one();
+        }
+    }
+
+    /// Whether it is.
+    pub fn is_ending(&self, id: &str) -> bool {
+        self.ending.lock().unwrap_or_else(PoisonError::into_inner).contains(id)
+    }
+
+    fn meters(&self) -> MutexGuard<'_, BTreeMap<String, Arc<Meter>>> {
+        self.meters.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether this trouble of a session's import is another than the last that was told; it is told once.

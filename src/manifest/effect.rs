@@ -56,6 +56,11 @@ pub const DECLARED: &[(&str, Effect)] = &[
     ("resources.memory", Recreate),
     ("resources.pids", Recreate),
     ("restart", Recreate),
+    ("budget.tokens", Live),
+    ("budget.requests", Live),
+    ("budget.per", Live),
+    ("timeout.run", Live),
+    ("timeout.idle", Live),
     ("labels", Recreate),
     ("proxy.egress", Recreate),
     ("proxy.access", Live),
@@ -80,6 +85,7 @@ pub const DECLARED: &[(&str, Effect)] = &[
 pub const PLACES: &[(&str, &str)] = &[
     ("Session", ""),
     ("Agent", "agent"),
+    ("Budget", "budget"),
     ("Build", "build"),
     ("Cache", "caches.*"),
     ("Credential", "credentials.*"),
@@ -89,6 +95,7 @@ pub const PLACES: &[(&str, &str)] = &[
     ("Proxy", "proxy"),
     ("Repository", "repository"),
     ("Resources", "resources"),
+    ("Timeout", "timeout"),
     ("Volume", "volumes[]"),
 ];
 

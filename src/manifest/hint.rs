@@ -12,13 +12,15 @@ const LONGEST_EXAMPLE: usize = 90;
 const LONGEST_LIST: usize = 8;
 
 /// The maps of a session, by the key that they stand under.
-const MAPS: [(&str, &str); 6] = [
+const MAPS: [(&str, &str); 8] = [
     ("agent", "Agent"),
+    ("budget", "Budget"),
     ("build", "Build"),
     ("prompt", "Prompt"),
     ("proxy", "Proxy"),
     ("repository", "Repository"),
     ("resources", "Resources"),
+    ("timeout", "Timeout"),
 ];
 
 /// Where a key that is unknown at the end of a path would be right.

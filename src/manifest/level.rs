@@ -6,8 +6,8 @@ use std::path::PathBuf;
 
 use super::credentials::Credential;
 use super::project::{
-    Access, AgentKind, CacheScope, Checkout, Egress, HostAccess, Image, Mode, Permissions, PullPolicy,
-    Restart, Volume,
+    Access, AgentKind, CacheScope, Checkout, Egress, HostAccess, Image, Mode, Period, Permissions,
+    PullPolicy, Restart, Volume,
 };
 
 /// What one level says; nothing where it is silent.
@@ -43,6 +43,10 @@ pub struct Level {
     pub pids: Option<u32>,
     /// The restart policy.
     pub restart: Option<Restart>,
+    /// What it may ask of its model.
+    pub budget: Budget,
+    /// How long it may last.
+    pub timeout: Timeout,
     /// Labels.
     pub labels: BTreeMap<String, String>,
     /// Sealed or open.
@@ -96,6 +100,30 @@ pub struct Cache {
     pub scope: Option<CacheScope>,
 }
 
+/// A budget, as far as a level names it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Budget {
+    /// Whether there is none; a map turns it on again.
+    pub off: Option<bool>,
+    /// Tokens.
+    pub tokens: Option<u64>,
+    /// Requests.
+    pub requests: Option<u64>,
+    /// When it begins anew.
+    pub per: Option<Period>,
+}
+
+/// A timeout, as far as a level names it, in seconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Timeout {
+    /// Whether there is none; a map turns it on again.
+    pub off: Option<bool>,
+    /// From the start on.
+    pub run: Option<u64>,
+    /// Without a sign of the agent.
+    pub idle: Option<u64>,
+}
+
 /// A host, as far as a level names it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Host {
@@ -142,6 +170,8 @@ impl Level {
             memory: self.memory.or(lower.memory),
             pids: self.pids.or(lower.pids),
             restart: self.restart.or(lower.restart),
+            budget: self.budget.over(lower.budget),
+            timeout: self.timeout.over(lower.timeout),
             labels: over_each(self.labels, &lower.labels, |own, _| own),
             egress: self.egress.or(lower.egress),
             access: self.access.or(lower.access),
@@ -188,6 +218,23 @@ impl Repository {
             checkout: self.checkout.or(lower.checkout),
             copy: self.copy.or_else(|| lower.copy.clone()),
         }
+    }
+}
+
+impl Budget {
+    fn over(self, lower: Budget) -> Budget {
+        Budget {
+            off: self.off.or(lower.off),
+            tokens: self.tokens.or(lower.tokens),
+            requests: self.requests.or(lower.requests),
+            per: self.per.or(lower.per),
+        }
+    }
+}
+
+impl Timeout {
+    fn over(self, lower: Timeout) -> Timeout {
+        Timeout { off: self.off.or(lower.off), run: self.run.or(lower.run), idle: self.idle.or(lower.idle) }
     }
 }
 

@@ -37,6 +37,7 @@ pub mod scalar;
 pub mod schema;
 pub mod settle;
 pub mod source;
+pub mod span;
 pub mod spot;
 pub mod suggest;
 pub mod tree;

@@ -11,8 +11,9 @@ use super::scalar::NAME_RULE;
 const RULE: &str = "x-rule";
 
 /// Maps whose one key says what they are: a description of their own would hide the key's in an editor.
-const EXPLAINED_BY_THEIR_KEY: [&str; 11] = [
+const EXPLAINED_BY_THEIR_KEY: [&str; 13] = [
     "Agent",
+    "Budget",
     "Build",
     "Cache",
     "Credential",
@@ -23,6 +24,7 @@ const EXPLAINED_BY_THEIR_KEY: [&str; 11] = [
     "Repository",
     "Resources",
     "Session",
+    "Timeout",
 ];
 
 /// What a value with a variable in it looks like.

@@ -18,7 +18,7 @@ const RULES: &str = "\n\n\
     - Short forms expand first: `agent: codex` is `agent: {kind: codex}`.\n\
     - Maps merge, lists replace; volumes merge by their target. Another kind of agent replaces the whole `agent`; \
     `image` or `build` in a session replaces both.\n\
-    - `false` turns a cache off, and `repository: false` the checkout.\n\
+    - `false` turns a cache, a budget or a timeout off, and `repository: false` the checkout.\n\
     - A key twice in one map is an error, and so is an unknown one.\n\
     - Paths are seen from the manifest's directory; `~/` is the home directory.\n\n";
 

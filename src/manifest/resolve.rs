@@ -8,8 +8,8 @@ use super::diagnostic::quoted;
 use super::finding::Wrong;
 use super::level::{self, Level};
 use super::project::{
-    Agent, AgentKind, Cache, CacheScope, Egress, Host, Image, Mode, Permissions, PullPolicy, Repository,
-    Resources, Restart, Rule, Session,
+    Agent, AgentKind, Budget, Cache, CacheScope, Egress, Host, HostAccess, Image, Mode, Permissions,
+    PullPolicy, Repository, Resources, Restart, Rule, Session, Timeout,
 };
 use super::settle::KNOWN_CACHES;
 
@@ -82,6 +82,8 @@ pub fn resolve(name: &str, level: Level, root: &Path) -> (Session, Vec<Broken>) 
             Mode::Interactive => Restart::OnFailure(3),
             Mode::Batch => Restart::No,
         }),
+        budget: budget(level.budget),
+        timeout: timeout(level.timeout),
         labels: level.labels,
         egress,
         hosts: level.hosts.into_iter().map(|(name, said)| (name, host(said))).collect(),
@@ -90,6 +92,7 @@ pub fn resolve(name: &str, level: Level, root: &Path) -> (Session, Vec<Broken>) 
     };
     broken.extend(prompt_rules(&session));
     broken.extend(mount_rules(&session));
+    broken.extend(budget_rules(&session));
     (session, broken)
 }
 
@@ -140,6 +143,16 @@ fn paths(name: &str, own: Option<String>) -> Vec<(String, String)> {
     }
 }
 
+fn budget(said: level::Budget) -> Budget {
+    let budget = Budget { tokens: said.tokens, requests: said.requests, per: said.per.unwrap_or_default() };
+    if said.off == Some(true) || !budget.limits() { Budget::default() } else { budget }
+}
+
+fn timeout(said: level::Timeout) -> Timeout {
+    let said = if said.off == Some(true) { level::Timeout::default() } else { said };
+    Timeout { run: said.run, idle: said.idle }
+}
+
 /// What a host's rules come to; where in the files they stand is found later.
 fn host(said: level::Host) -> Host {
     let rule = |rule: level::Rule| Rule {
@@ -173,6 +186,31 @@ fn prompt_rules(session: &Session) -> Option<Broken> {
         }
         _ => None,
     }
+}
+
+/// What nobody looks into is not counted.
+fn budget_rules(session: &Session) -> Option<Broken> {
+    if !session.budget.limits() {
+        return None;
+    }
+    let wrong = |what: String| {
+        Wrong::new(format!("the budget of {} cannot be counted: {what}", quoted(&session.name)))
+    };
+    if session.egress == Egress::Open {
+        let wrong = wrong("its network is open".to_owned());
+        let broken =
+            Broken::at(&[&["budget"]], wrong.help("leave the budget out, or `proxy: {egress: sealed}`"));
+        return Some(broken.against(&["proxy", "egress"], "the open network"));
+    }
+    let models = crate::agent::models(session.agent.kind);
+    let tunnelled = |name: &&&str| {
+        let rules = session.hosts.get(**name).map_or(&[][..], |host| &host.rules);
+        rules.iter().any(|rule| rule.access == HostAccess::Tunnel)
+    };
+    let name = models.iter().find(tunnelled)?;
+    let wrong = wrong(format!("{} is a tunnel", quoted(name)));
+    let broken = Broken::at(&[&["budget"]], wrong.help("leave the budget out, or the tunnel"));
+    Some(broken.against(&["proxy", "hosts", name], "the tunnel"))
 }
 
 /// No path of the container holds two mounts.

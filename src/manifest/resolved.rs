@@ -4,7 +4,8 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
-use super::project::{Cache, Host, Image, Project, Repository, Rule, Session, VolumeSource};
+use super::project::{Budget, Cache, Host, Image, Project, Repository, Rule, Session, Timeout, VolumeSource};
+use super::span;
 
 /// The project as a manifest.
 pub fn to_yaml(project: &Project) -> String {
@@ -70,6 +71,8 @@ fn session_value(session: &Session) -> Value {
         with_values(json!({ "cpus": limits.cpus, "memory": limits.memory, "pids": limits.pids })),
     );
     set("restart", json!(session.restart.to_string()));
+    set("budget", budget(session.budget));
+    set("timeout", timeout(session.timeout));
     set("labels", json!(session.labels));
     set(
         "proxy",
@@ -90,6 +93,22 @@ fn with_values(mut value: Value) -> Value {
         map.retain(|_, value| !value.is_null());
     }
     value
+}
+
+fn budget(budget: Budget) -> Value {
+    if !budget.limits() {
+        return json!(false);
+    }
+    let Budget { tokens, requests, per } = budget;
+    with_values(json!({ "tokens": tokens, "requests": requests, "per": per.as_str() }))
+}
+
+fn timeout(timeout: Timeout) -> Value {
+    if timeout == Timeout::default() {
+        return json!(false);
+    }
+    let Timeout { run, idle } = timeout;
+    with_values(json!({ "run": run.map(span::written), "idle": idle.map(span::written) }))
 }
 
 fn repository(repository: &Repository) -> Value {

@@ -9,11 +9,11 @@ use super::credentials::credentials;
 use super::diagnostic::quoted;
 use super::finding::{Finding, Wrong};
 use super::hosts::hosts;
-use super::level::{Agent, Cache, Level, Repository};
+use super::level::{Agent, Budget, Cache, Level, Repository, Timeout};
 use super::pairs::{self, pairs};
 use super::path::{container_path, host_path, inner_path, not_the_engine};
 use super::project::{Build, Image, Volume, VolumeSource};
-use super::written::{Settings, agent as written_agent, container as written};
+use super::written::{Settings, agent as written_agent, container as written, limits};
 
 /// Docker's own least amount of memory.
 pub const LEAST_MEMORY: u64 = 6 * 1024 * 1024;
@@ -60,6 +60,8 @@ pub fn settle(
         memory: resources.and_then(|form| form.memory).and_then(|size| settle.memory(size.0)),
         pids: resources.and_then(|form| form.pids).map(|pids| pids.0),
         restart: settings.restart.map(|text| text.0),
+        budget: settings.budget.as_ref().map(|form| budget(&form.0)).unwrap_or_default(),
+        timeout: settings.timeout.as_ref().map(|form| timeout(&form.0)).unwrap_or_default(),
         labels: settle.pairs(&["labels"], settings.labels.as_ref(), pairs::label),
         egress: proxy.and_then(|form| form.egress).map(|word| word.0),
         access: proxy.and_then(|form| form.access).map(|word| word.0),
@@ -75,6 +77,23 @@ fn agent(written: Option<&written_agent::Agent>) -> Agent {
         args: agent.args.clone(),
         replaces: false,
     })
+}
+
+fn budget(written: &limits::Budget) -> Budget {
+    Budget {
+        off: Some(written.off),
+        tokens: written.tokens.map(|amount| amount.0),
+        requests: written.requests.map(|amount| amount.0),
+        per: written.per.map(|word| word.0),
+    }
+}
+
+fn timeout(written: &limits::Timeout) -> Timeout {
+    Timeout {
+        off: Some(written.off),
+        run: written.run.map(|span| span.0),
+        idle: written.idle.map(|span| span.0),
+    }
 }
 
 pub(super) struct Settle<'a> {

@@ -14,8 +14,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 /// How much of a refused request's body is taken in, and for how long.
-const DRAINED: usize = 256 * 1024;
-const DRAIN: Duration = Duration::from_secs(2);
+pub(super) const DRAINED: (usize, Duration) = (256 * 1024, Duration::from_secs(2));
+/// The same of one to a model, to which a whole conversation is sent each time: an agent that loses the answer tries again.
+pub(super) const DRAINED_OF_MODEL: (usize, Duration) = (64 * 1024 * 1024, Duration::from_secs(20));
 
 /// A body on its way through.
 pub(super) type Body = BoxBody<Bytes, Fault>;
@@ -30,9 +31,9 @@ pub(super) fn empty() -> Body {
 
 /// Takes in what little of a body is under way before a refusal: where a connection is closed with bytes unread, the
 /// other end may lose the answer too (seen over a Unix socket of Linux, and by curl over HTTP/2).
-pub(super) async fn drain(mut body: Incoming) {
+pub(super) async fn drain(mut body: Incoming, (most, patience): (usize, Duration)) {
     let taken = async {
-        let mut left = DRAINED;
+        let mut left = most;
         while let Some(Ok(frame)) = body.frame().await {
             let length = frame.data_ref().map_or(0, Bytes::len);
             match left.checked_sub(length) {
@@ -42,7 +43,7 @@ pub(super) async fn drain(mut body: Incoming) {
         }
     };
     // Whoever takes longer may lose the answer.
-    let _ = tokio::time::timeout(DRAIN, taken).await;
+    let _ = tokio::time::timeout(patience, taken).await;
 }
 
 /// A body of these bytes.

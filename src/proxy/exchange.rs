@@ -2,7 +2,7 @@
 
 use super::agree::{Place, check};
 use super::audit::Entry;
-use super::body::{self, Body, refuse};
+use super::body::{self, Body, DRAINED, DRAINED_OF_MODEL, refuse};
 use super::caller::Caller;
 use super::headers::{self, onward, strip};
 use super::judge::{Asked, Injection, Loan, Observer, Refusal, Verdict};
@@ -34,7 +34,7 @@ pub(super) async fn answer(
     entry.line.port = place.port;
     let (parts, body) = request.into_parts();
     if let Err(refusal) = check(&place, &parts) {
-        return turn_away(&mut entry, refusal, &parts, body).await;
+        return turn_away(&mut entry, refusal, &parts, (body, DRAINED)).await;
     }
     pass(Request::from_parts(parts, body), place, &caller, entry, &next).await
 }
@@ -65,9 +65,12 @@ pub(super) async fn pass(
             loan = Some(lent);
             None
         }
-        Verdict::Refuse(refusal) => return turn_away(&mut entry, refusal, &parts, body).await,
+        Verdict::Refuse(refusal) => return turn_away(&mut entry, refusal, &parts, (body, DRAINED)).await,
     };
-    let observer = terms.judge.observe(&asked);
+    let observer = match terms.judge.observe(&asked) {
+        Ok(observer) => observer,
+        Err(refusal) => return turn_away(&mut entry, refusal, &parts, (body, DRAINED_OF_MODEL)).await,
+    };
     let model = terms.policy.host(&place.host).is_some_and(|host| host.model);
     let websocket = headers::wants_websocket(&parts);
     if websocket && model {
@@ -106,6 +109,9 @@ pub(super) async fn pass(
         let mask = lent.as_ref().map(|(_, lent)| Mask::of(lent));
         return websocket::open(request, mask, exchange, entry, next).await;
     }
+    if let Some(observer) = &observer {
+        observer.begins();
+    }
     let sending = Sending { exchange: Arc::new(exchange), http2: version == Version::HTTP_2, observer };
     match lent {
         Some(lent) => lent::send(request, lent, &sending, entry).await,
@@ -122,9 +128,14 @@ pub(super) struct Sending {
 }
 
 /// Refuses a request whose body may be under way. One that waits for a word to begin gets none.
-async fn turn_away(entry: &mut Entry, refusal: Refusal, parts: &Parts, body: Incoming) -> Response<Body> {
+async fn turn_away(
+    entry: &mut Entry,
+    refusal: Refusal,
+    parts: &Parts,
+    (body, most): (Incoming, (usize, Duration)),
+) -> Response<Body> {
     if !parts.headers.contains_key(EXPECT) {
-        body::drain(body).await;
+        body::drain(body, most).await;
     }
     refuse(entry, refusal)
 }

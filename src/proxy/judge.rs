@@ -138,6 +138,9 @@ impl Refusal {
 
 /// Sees one exchange go by. It is dropped when the exchange is over. What follows a granted `WebSocket` is not shown.
 pub trait Observer: Send + Sync {
+    /// The request is about to be sent.
+    fn begins(&self) {}
+
     /// The answer's head, as the destination sent it.
     fn answered(&self, status: StatusCode, headers: &HeaderMap) {
         let _ = (status, headers);
@@ -166,10 +169,10 @@ pub trait Judge: Send + Sync {
         true
     }
 
-    /// Who wants to see the exchange of a request that passes.
-    fn observe(&self, asked: &Asked<'_>) -> Option<Arc<dyn Observer>> {
+    /// Who wants to see the exchange of a request that passes, or why it does not pass after all.
+    fn observe(&self, asked: &Asked<'_>) -> Result<Option<Arc<dyn Observer>>, Refusal> {
         let _ = asked;
-        None
+        Ok(None)
     }
 }
 

@@ -2,6 +2,7 @@
 //! the session's policy about each request, and closes on what it does not understand.
 
 mod agree;
+mod asks;
 pub mod audit;
 mod body;
 pub mod ca;
@@ -17,9 +18,11 @@ mod intercept;
 pub mod judge;
 mod kept;
 mod leaf;
+pub mod ledger;
 pub mod lending;
 mod lent;
 mod mask;
+pub mod meter;
 pub mod narrow;
 pub mod policy;
 pub mod program;
@@ -28,11 +31,13 @@ mod refusal;
 mod rotate;
 pub mod ruled;
 pub mod rules;
+mod scan;
 mod serve;
 pub mod trail;
 pub mod trust;
 mod tunnel;
 mod under_way;
 mod upstream;
+pub mod usage;
 mod websocket;
 mod wire;

@@ -1,30 +1,39 @@
 //! A session's policy on the wire: the manifest's rules, asked about each request, and then what it is lent.
 
 use super::denials::Rule;
-use super::judge::{Asked, Judge, Refusal, Verdict};
+use super::judge::{Asked, Judge, Observer, Refusal, Verdict};
 use super::lending::{Answer, Lent};
+use super::meter::Meter;
 use super::rules::{Broken, Request, Rules, Ruling};
 use crate::credential::swap::Misplaced;
 use hyper::StatusCode;
 use hyper::header::ACCEPT;
 use serde_json::json;
+use std::sync::Arc;
 
 /// Rules that judge.
 #[derive(Debug)]
 pub struct Ruled {
     rules: Rules,
     lent: Option<Lent>,
+    meter: Option<Arc<Meter>>,
 }
 
 impl Ruled {
     /// A session's rules, with nothing lent.
     pub fn new(rules: Rules) -> Self {
-        Self { rules, lent: None }
+        Self { rules, lent: None, meter: None }
     }
 
     /// A session's rules, and what it is lent.
     pub fn lending(rules: Rules, lent: Lent) -> Self {
-        Self { rules, lent: Some(lent) }
+        Self { rules, lent: Some(lent), meter: None }
+    }
+
+    /// The same, with what it asks of a model counted, and held against its budget.
+    #[must_use]
+    pub fn counting(self, meter: Arc<Meter>) -> Self {
+        Self { meter: Some(meter), ..self }
     }
 }
 
@@ -54,6 +63,10 @@ impl Judge for Ruled {
                 Verdict::Refuse(refused(asked, &Broken { rule, place, says, help }))
             }
         }
+    }
+
+    fn observe(&self, asked: &Asked<'_>) -> Result<Option<Arc<dyn Observer>>, Refusal> {
+        self.meter.as_ref().map_or(Ok(None), |meter| meter.begin(asked))
     }
 
     fn still(&self, asked: &Asked<'_>, credential: Option<&str>) -> bool {

@@ -5,6 +5,7 @@
 use super::identity::short_hash;
 use crate::credential::known::Found;
 use crate::manifest::project::{Credential, Host, Session, Volume, VolumeSource};
+use crate::manifest::span;
 use serde_json::json;
 use std::collections::BTreeMap;
 
@@ -16,7 +17,8 @@ const VERSION: u32 = 2;
 
 /// The beginnings of fields that are there or not as the user has it. All else is there on both sides, or a side does
 /// not know it.
-const OPEN: [&str; 6] = ["environment.", "labels.", "volumes.", "caches.", "credentials.", "proxy.hosts."];
+const OPEN: [&str; 8] =
+    ["environment.", "labels.", "volumes.", "caches.", "credentials.", "proxy.hosts.", "budget.", "timeout."];
 
 /// The field that holds the id of the image's content.
 pub const IMAGE: &str = "image";
@@ -75,6 +77,9 @@ pub fn kept(session: &Session) -> Fields {
     put("permissions", session.permissions.as_str().to_owned());
     put(PROMPT, session.prompt.as_deref().map(on_one_line).unwrap_or_default());
     put("proxy.access", json_word(&session.access));
+    for (name, value) in limits(session) {
+        put(name, value);
+    }
     if let Some(repository) = &session.repository {
         put("repository.base", repository.base.clone().unwrap_or_default());
         put("repository.branch", repository.branch.clone());
@@ -91,6 +96,18 @@ pub fn kept(session: &Session) -> Fields {
         }
     }
     fields
+}
+
+/// What it may spend and how long it may last, as far as the manifest says so.
+fn limits(session: &Session) -> Vec<(&'static str, String)> {
+    let (budget, timeout) = (session.budget, session.timeout);
+    let mut limits = Vec::new();
+    limits.extend(budget.tokens.map(|tokens| ("budget.tokens", tokens.to_string())));
+    limits.extend(budget.requests.map(|requests| ("budget.requests", requests.to_string())));
+    limits.extend(budget.limits().then(|| ("budget.per", budget.per.as_str().to_owned())));
+    limits.extend(timeout.run.map(|seconds| ("timeout.run", span::written(seconds))));
+    limits.extend(timeout.idle.map(|seconds| ("timeout.idle", span::written(seconds))));
+    limits
 }
 
 /// The versioned hash that the container's `clauderon.spec` label holds: of the image's reference and of every

@@ -54,6 +54,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             rules: rules.clone(),
             authorities: authorities.clone(),
             credentials: vec![lending.clone()],
+            budget: clauderon::manifest::project::Budget::default(),
+            timeout: clauderon::manifest::project::Timeout::default(),
             active: true,
             fields: std::collections::BTreeMap::new(),
             conversation: 1,

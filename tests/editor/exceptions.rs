@@ -2,6 +2,8 @@
 
 /// Invalid manifests in which the schema can see nothing, each with why.
 pub const BEYOND_THE_SCHEMA: &[(&str, &str)] = &[
+    ("budget-of-a-tunnel", "two keys that are at odds"),
+    ("budget-of-an-open-network", "two keys that are at odds"),
     ("batch-without-prompt", "the prompt may stand in another level"),
     ("branches-below-each-other", "compares sessions after merging"),
     ("branches-twice", "compares sessions after merging"),

@@ -4,8 +4,8 @@ use super::{after_up, all, text};
 use crate::support::project::{host, project, session};
 use clauderon::manifest::effect::{DECLARED, Effect, PLACES, declared, of_field, path};
 use clauderon::manifest::project::{
-    Access, Checkout, Credential, Host, Mode, Permissions, Project, Repository, Restart, Rule, Session,
-    Source, Target, Volume, VolumeSource,
+    Access, Budget, Checkout, Credential, Host, Mode, Permissions, Project, Repository, Restart, Rule,
+    Session, Source, Target, Volume, VolumeSource,
 };
 use clauderon::manifest::schema::shape;
 use clauderon::plan::action::{self, Step};
@@ -52,6 +52,8 @@ fn full() -> Session {
     full.prompt = Some("Do it\nwell".to_owned());
     full.agent.model = Some("opus".to_owned());
     full.environment.insert("RUST_LOG".to_owned(), "debug".to_owned());
+    full.budget.tokens = Some(5);
+    full.timeout.idle = Some(1800);
     full.labels.insert("team".to_owned(), "shop".to_owned());
     let source = VolumeSource::Named("data".to_owned());
     full.volumes.push(Volume { source, target: "/data".to_owned(), read_only: true });
@@ -99,7 +101,7 @@ type Change = fn(&mut Session);
 
 #[tokio::test]
 async fn each_change_is_told_with_its_effect() {
-    let changes: [(Change, &str); 16] = [
+    let changes: [(Change, &str); 20] = [
         (|_| {}, ""),
         (|a| a.access = Access::ReadOnly, "live a: proxy.access: read-write → read-only [live]"),
         (
@@ -126,6 +128,13 @@ async fn each_change_is_told_with_its_effect() {
             "recreate a: environment.RUST_LOG: (hidden) → (hidden) [recreate]",
         ),
         (|a| a.environment.clear(), "recreate a: environment.RUST_LOG removed: (hidden) [recreate]"),
+        (|a| a.budget.tokens = Some(7), "live a: budget.tokens: 5 → 7 [live]"),
+        (
+            |a| a.budget = Budget::default(),
+            "live a: budget.per removed: conversation [live], budget.tokens removed: 5 [live]",
+        ),
+        (|a| a.timeout.run = Some(7200), "live a: timeout.run added: 2h [live]"),
+        (|a| a.timeout.idle = Some(60), "live a: timeout.idle: 30m → 1m [live]"),
         (|a| a.resources.pids = 2048, "recreate a: resources.pids: 1024 → 2048 [recreate]"),
         (|a| a.restart = Restart::No, "recreate a: restart: on-failure:3 → no [recreate]"),
         (

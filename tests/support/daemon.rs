@@ -48,6 +48,8 @@ impl Place {
             rules: clauderon::proxy::rules::Rules::default(),
             authorities: BTreeMap::new(),
             credentials: Vec::new(),
+            budget: Default::default(),
+            timeout: Default::default(),
             fields: BTreeMap::new(),
             conversation: 1,
             active: true,

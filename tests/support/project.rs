@@ -22,6 +22,8 @@ pub fn session(name: &str) -> Session {
         volumes: Vec::new(),
         resources: Resources { cpus: None, memory: None, pids: 1024 },
         restart: Restart::OnFailure(3),
+        budget: Budget::default(),
+        timeout: Timeout::default(),
         labels: BTreeMap::new(),
         egress: Egress::Sealed,
         hosts: BTreeMap::new(),

@@ -43,8 +43,8 @@ impl Judge for Lender {
         }
     }
 
-    fn observe(&self, _: &Asked<'_>) -> Option<Arc<dyn Observer>> {
-        Some(Arc::new(Watch(self.clone())))
+    fn observe(&self, _: &Asked<'_>) -> Result<Option<Arc<dyn Observer>>, Refusal> {
+        Ok(Some(Arc::new(Watch(self.clone()))))
     }
 }
 

@@ -10,11 +10,12 @@ use crate::script::{Beat, Call};
 /// Answers `/v1/messages`; `number` tells one answer from another.
 pub fn reply(body: &Value, beat: &Beat, number: u64) -> Reply {
     let message = message(body, beat, number);
-    if body["stream"] == true {
+    let reply = if body["stream"] == true {
         Reply::events(&events(&message), beat.delay_ms)
     } else {
         Reply::json(StatusCode::OK, &message)
-    }
+    };
+    reply.telling(&message["usage"])
 }
 
 /// Answers `/v1/messages/count_tokens`, by a rule of thumb.
@@ -44,7 +45,7 @@ fn message(body: &Value, beat: &Beat, number: u64) -> Value {
         "content": content,
         "stop_reason": if beat.call.is_some() { "tool_use" } else { "end_turn" },
         "stop_sequence": null,
-        "usage": {"input_tokens": tokens(body), "output_tokens": tokens(&json!(content))},
+        "usage": usage(body, &json!(content)),
     })
 }
 
@@ -53,7 +54,7 @@ fn events(message: &Value) -> Vec<Value> {
     let mut opening = message.clone();
     opening["content"] = json!([]);
     opening["stop_reason"] = Value::Null;
-    opening["usage"]["output_tokens"] = json!(0);
+    opening["usage"]["output_tokens"] = json!(1);
     let mut events = vec![json!({"type": "message_start", "message": opening})];
     let content = message["content"].as_array().map_or(&[][..], Vec::as_slice);
     for (index, block) in content.iter().enumerate() {
@@ -82,6 +83,19 @@ fn block_events(index: usize, block: &Value) -> [Value; 3] {
         json!({"type": "content_block_delta", "index": index, "delta": delta}),
         json!({"type": "content_block_stop", "index": index}),
     ]
+}
+
+/// The first message counts as new, of which a few tokens are not worth caching; all else is read from the cache.
+fn usage(body: &Value, content: &Value) -> Value {
+    let all = tokens(body);
+    let new = tokens(&body["messages"][0]).min(all);
+    let read = all - new;
+    json!({
+        "input_tokens": new.min(3),
+        "cache_creation_input_tokens": new - new.min(3),
+        "cache_read_input_tokens": read,
+        "output_tokens": tokens(content),
+    })
 }
 
 /// About four bytes a token.

@@ -31,11 +31,12 @@ pub fn accounts() -> Reply {
 pub fn reply(body: &Value, beat: &Beat, number: u64) -> Reply {
     let items = items(body, beat, number);
     let response = response(body, &items, number);
-    if body["stream"] == true {
+    let reply = if body["stream"] == true {
         Reply::events(&events(&items, &response), beat.delay_ms)
     } else {
         Reply::json(StatusCode::OK, &response)
-    }
+    };
+    reply.telling(&response["usage"])
 }
 
 fn items(body: &Value, beat: &Beat, number: u64) -> Vec<Value> {
@@ -112,7 +113,7 @@ fn response(body: &Value, items: &[Value], number: u64) -> Value {
         "output": items,
         "usage": {
             "input_tokens": input,
-            "input_tokens_details": {"cached_tokens": 0},
+            "input_tokens_details": {"cached_tokens": input / 2},
             "output_tokens": output,
             "output_tokens_details": {"reasoning_tokens": 0},
             "total_tokens": input + output,

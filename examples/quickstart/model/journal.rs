@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::conversation::{Conversation, Said};
 use crate::error::ModelError;
@@ -37,6 +38,8 @@ pub struct Entry<'a> {
     pub body_bytes: usize,
     /// The status answered with.
     pub status: u16,
+    /// What the answer says of its tokens.
+    pub usage: &'a Value,
 }
 
 impl<'a> Entry<'a> {

@@ -17,20 +17,28 @@ pub struct Reply {
     pub pieces: Vec<Bytes>,
     /// How long the model thinks between the first piece and the next.
     pub delay: Duration,
+    /// What it says of its tokens, in the provider's own words.
+    pub usage: Value,
 }
 
 impl Reply {
     /// A whole JSON document.
     pub fn json(status: StatusCode, value: &Value) -> Self {
         let pieces = vec![Bytes::from(value.to_string())];
-        Self { status, content_type: "application/json", pieces, delay: Duration::ZERO }
+        Self { status, content_type: "application/json", pieces, delay: Duration::ZERO, usage: Value::Null }
     }
 
     /// A stream of server-sent events.
     pub fn events<'a>(events: impl IntoIterator<Item = &'a Value>, delay_ms: u64) -> Self {
         let pieces = events.into_iter().map(encode).collect();
         let delay = Duration::from_millis(delay_ms);
-        Self { status: StatusCode::OK, content_type: "text/event-stream", pieces, delay }
+        let (status, content_type) = (StatusCode::OK, "text/event-stream");
+        Self { status, content_type, pieces, delay, usage: Value::Null }
+    }
+
+    /// The same, with what is recorded of its tokens.
+    pub fn telling(self, usage: &Value) -> Self {
+        Self { usage: usage.clone(), ..self }
     }
 }
 

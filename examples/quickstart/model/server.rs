@@ -128,6 +128,7 @@ async fn respond(request: Request<Incoming>, model: &Model) -> Response<BoxBody<
         said: &[],
         body_bytes: bytes,
         status: reply.status.as_u16(),
+        usage: &reply.usage,
     };
     match model.journal.append(&entry.with(&conversation)) {
         Ok(()) => on_the_wire(reply),

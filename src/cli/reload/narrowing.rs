@@ -64,7 +64,9 @@ impl Reload {
         let Some(before) = before.filter(|record| record.active) else { return Ok(None) };
         let credentials = lend::as_before(session, &before.credentials);
         let (rules, kept) = (rules(session), kept(session));
-        let after = narrowed(&before, &Wanted { rules: &rules, credentials: &credentials, kept: &kept });
+        let budget = session.budget;
+        let wanted = Wanted { rules: &rules, credentials: &credentials, budget, kept: &kept };
+        let after = narrowed(&before, &wanted);
         if after == before {
             return Ok(None);
         }

@@ -83,6 +83,10 @@ const MOST: usize = 64;
 pub const CREDENTIAL_MISSING: &str = "credential_missing";
 /// The type of the event that it is lent again.
 pub const CREDENTIAL_LENT: &str = "credential_lent";
+/// The type of the event that a request was refused since the session's budget is spent.
+pub const BUDGET_SPENT: &str = "budget_spent";
+/// The type of the event that requests pass again.
+pub const BUDGET_RAISED: &str = "budget_raised";
 /// The type of the event that a turn was broken off by a person, which no hook tells of.
 pub const INTERRUPTED: &str = "interrupted";
 /// The member of a hook's data that holds the time at which the hook ran, by the container's clock.
@@ -103,6 +107,8 @@ pub struct Fold {
     dead: bool,
     /// Since when a credential is missing.
     missing: Option<String>,
+    /// Since when its budget is spent.
+    spent: Option<String>,
     /// When the newest hook ran, by its own clock.
     stamp: Option<String>,
     /// When something was last heard, and when the container started.
@@ -147,6 +153,8 @@ impl Fold {
             ("reconcile", INTERRUPTED) => self.over(Turn::Over),
             ("proxy", CREDENTIAL_MISSING) => self.missing = Some(event.time.clone()),
             ("proxy", CREDENTIAL_LENT) => self.missing = None,
+            ("proxy", BUDGET_SPENT) => drop(self.spent.get_or_insert_with(|| event.time.clone())),
+            ("proxy", BUDGET_RAISED) => self.raised(),
             ("hook", kind) if !self.is_late(event) => {
                 self.dead &= kind != "SessionStart";
                 self.last = event.time.parse().ok();
@@ -235,10 +243,17 @@ impl Fold {
         (self.turn, self.tool) = (turn, false);
     }
 
+    /// Refused for its budget, an agent ends its turn; not each of them says so.
+    fn raised(&mut self) {
+        if self.spent.take().is_some() && self.turn == Turn::Working {
+            self.over(Turn::Over);
+        }
+    }
+
     /// Whether the agent has said that it works and nothing else since, however long ago.
     pub fn is_busy(&self) -> bool {
         let works = self.turn == Turn::Working || (self.turn == Turn::Over && !self.behind.is_empty());
-        works && self.missing.is_none() && self.asks.first().is_none()
+        works && self.missing.is_none() && self.spent.is_none() && self.asks.first().is_none()
     }
 
     /// Whether a person may break the turn off.
@@ -264,6 +279,9 @@ impl Fold {
         // Whatever the agent makes of it: it gets no further before the credential is there.
         if self.missing.is_some() {
             return told(Activity::Waiting, self.missing.as_ref(), Some("credential"));
+        }
+        if self.spent.is_some() {
+            return told(Activity::Waiting, self.spent.as_ref(), Some("budget"));
         }
         if let Some(what) = self.asks.first() {
             return told(Activity::Waiting, self.since.as_ref(), Some(what));

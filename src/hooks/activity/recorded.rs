@@ -227,6 +227,32 @@ fn a_credential_is_waited_for_whatever_the_agent_says_until_it_is_lent() {
 }
 
 #[test]
+fn a_budget_is_waited_for_until_it_is_raised_and_the_turn_is_over_then() {
+    let event = |source: &str, kind: &str, second: u32| {
+        event(source, kind, &format!("2026-01-01T12:00:0{second}.000Z"), json!({}))
+    };
+    let now = |events: &[Event]| activity(events, seen(at("2026-01-01T12:00:09Z")));
+    let mut events = vec![event("hook", "UserPromptSubmit", 0), event("proxy", BUDGET_SPENT, 1)];
+    // Codex says nothing of the end of such a turn.
+    events.push(event("hook", "PostToolUse", 2));
+    events.push(event("proxy", BUDGET_SPENT, 3));
+    let told = now(&events);
+    assert_eq!(
+        (words(&told).as_str(), told.since.as_deref()),
+        ("waiting: budget", Some("2026-01-01T12:00:01.000Z"))
+    );
+    assert!(!Fold::of(&events).is_busy());
+    // The agent itself cannot say so.
+    events.push(event("hook", BUDGET_RAISED, 4));
+    assert_eq!(words(&now(&events)), "waiting: budget");
+    events.push(event("proxy", BUDGET_RAISED, 5));
+    assert_eq!(words(&now(&events)), "idle");
+    events.push(event("hook", "UserPromptSubmit", 6));
+    events.push(event("proxy", BUDGET_RAISED, 7));
+    assert_eq!(words(&now(&events)), "working");
+}
+
+#[test]
 fn since_is_when_it_began_and_a_dead_container_ends_it() {
     let events: Vec<Event> = [("UserPromptSubmit", 1), ("PreToolUse", 2), ("PostToolUse", 3)]
         .map(|(kind, second)| event("hook", kind, &format!("2026-01-01T12:00:0{second}.000Z"), json!({})))

@@ -1,9 +1,11 @@
 //! Pure. The resolved manifest: every default filled in, every short form expanded, nothing left to guess.
 
 mod credential;
+mod limits;
 mod proxy;
 
 pub use credential::{Credential, Source, Target};
+pub use limits::{Budget, Period, Timeout};
 pub use proxy::{Access, Egress, Host, HostAccess, Rule};
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -73,6 +75,10 @@ pub struct Session {
     pub resources: Resources,
     /// When the container is started again by itself.
     pub restart: Restart,
+    /// What it may ask of its model.
+    pub budget: Budget,
+    /// How long it may last.
+    pub timeout: Timeout,
     /// The user's own labels.
     pub labels: BTreeMap<String, String>,
     /// How the container reaches the world.

@@ -4,6 +4,7 @@
 pub mod agent;
 pub mod container;
 pub mod credential;
+pub mod limits;
 pub mod proxy;
 
 use std::collections::BTreeMap;
@@ -19,6 +20,7 @@ use super::{pattern, publish};
 use agent::{Agent, Prompt, Repository};
 use container::{Build, Cache, Pairs, Resources, Volume};
 use credential::Credential;
+use limits::{Budget, Timeout};
 use proxy::Proxy;
 
 /// What a session may say, and above `sessions:` the default of every session.
@@ -74,6 +76,15 @@ pub struct Settings {
     /// after short runs are enough. What was stopped, by whomever, stays stopped: `docs/drift.md` has it all.
     #[schemars(extend("default" = "on-failure:3", "examples" = ["unless-stopped"]))]
     pub restart: Option<RestartText>,
+    /// What the session may ask of its model, counted by the provider's own numbers: `docs/usage.md` has it all. Once it is
+    /// spent the model answers an error that says so, and the session waits; raised, it goes on. A smaller one holds as soon
+    /// as the file is saved, a larger one with the next `up`. `false` takes a lower file's back.
+    #[schemars(extend("default" = false, "examples" = [{"tokens": 2_000_000, "requests": 5000, "per": "day"}]))]
+    pub budget: Option<Form<Budget>>,
+    /// How long the session may last: then it is stopped as `clauderon stop` does it, and not started again by itself.
+    /// `clauderon start` goes on with the conversation. `false` takes a lower file's back.
+    #[schemars(extend("default" = false, "examples" = [{"run": "2h", "idle": "30m"}]))]
+    pub timeout: Option<Form<Timeout>>,
     /// Labels of the container: a map, or a list of `NAME=VALUE`.
     #[schemars(extend("default" = {}, "examples" = [{"team": "shop"}], "x-rule" = pattern::labels()))]
     pub labels: Option<Pairs>,
