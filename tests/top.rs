@@ -106,6 +106,8 @@ fn each_session_is_seen_at_80_by_24_and_its_keys_do_what_they_say() {
         eventually(what, LONG, || line(&tmux.screen(), session).contains(what));
     }
     eventually("its tool is shown", LONG, || line(&tmux.screen(), "worker").contains("Bash sleep 600"));
+    // The daemon is asked every few seconds what the models have counted.
+    tmux.shows("TOKENS");
     let screen = tmux.screen();
     assert!(line(&screen, "worker").contains("clauderon/worker"), "{screen}");
     assert!(screen.lines().all(|line| line.chars().count() <= 80), "{screen}");

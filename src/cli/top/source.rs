@@ -49,6 +49,8 @@ struct Session {
     fold: Fold,
     seen: Seen,
     tool: String,
+    /// Tokens that its model has counted.
+    tokens: u64,
 }
 
 impl Source {
@@ -121,6 +123,7 @@ impl Source {
                 Some(before) => Session {
                     fold: before.fold,
                     tool: before.tool,
+                    tokens: before.tokens,
                     seen: Seen { heard: before.seen.heard, ..session.seen },
                     ..session
                 },
@@ -151,13 +154,17 @@ impl Source {
         }
     }
 
-    /// Asks the daemon who speaks with a model. Without one, nothing is heard.
+    /// Asks the daemon who speaks with a model, and how much. Without one, nothing is heard.
     pub async fn ask(&mut self) {
         let ids: Vec<String> = self.sessions.keys().cloned().collect();
         let Ok(mut client) = Client::connect(&self.engine.home).await else { return };
         let Ok(heard) = client.heard(&ids).await else { return };
         for (session, heard) in self.sessions.values_mut().zip(heard) {
             session.seen.heard = heard.and_then(|heard| Timestamp::from_millisecond(heard).ok());
+        }
+        let Ok(ledgers) = client.usage(&ids).await else { return };
+        for (session, ledger) in self.sessions.values_mut().zip(ledgers) {
+            session.tokens = ledger.total.tokens();
         }
     }
 
@@ -190,6 +197,7 @@ fn session(engine: &Engine, id: &str, container: Option<&Container>, record: Opt
             now: Timestamp::now(),
         },
         tool: String::new(),
+        tokens: 0,
     }
 }
 
@@ -206,7 +214,7 @@ fn row(id: &str, session: &Session, several: bool, now: Timestamp) -> Row {
         told,
         doing: session.condition.error.as_deref().map_or_else(|| session.tool.clone(), plain),
         branch: session.branch.clone(),
-        tokens: None,
+        tokens: (session.tokens > 0).then_some(session.tokens),
         changes: String::new(),
     }
 }
