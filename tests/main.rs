@@ -26,6 +26,7 @@ mod lifecycle;
 mod link;
 mod manifest;
 mod mortality;
+mod notify;
 mod plan;
 mod proxy;
 mod prune;

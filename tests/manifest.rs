@@ -150,6 +150,13 @@ fn every_key_of_the_schema_is_explained_and_its_examples_are_valid() {
     for (key, value) in schema["properties"].as_object().unwrap() {
         for example in value["examples"].as_array().unwrap().iter().chain([&value["default"]]) {
             let text = serde_json::json!({ "prompt": "p", key: example }).to_string();
+            if key == "notify" && !example.is_null() {
+                // Valid in the user's own file, and refused here for that alone.
+                let wrong = parse(&text).unwrap_err();
+                assert_eq!(wrong.list.len(), 1);
+                assert!(wrong.render(false).contains("names no command that runs on this machine"));
+                continue;
+            }
             assert!(parse(&text).is_ok(), "{text}: {}", parse(&text).unwrap_err().render(false));
         }
     }

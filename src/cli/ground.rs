@@ -118,8 +118,9 @@ impl Local<'_> {
                 let credentials = lendings(&desired.session, &self.host.found(&desired.session.name));
                 let fields = kept::live(&before, desired);
                 let Session { budget, timeout, .. } = desired.session;
-                let after =
-                    Record { rules, authorities, credentials, budget, timeout, fields, ..before.clone() };
+                let notify = self.project.notify.clone();
+                let own = Record { rules, authorities, credentials, budget, timeout, ..before.clone() };
+                let after = Record { notify, fields, ..own };
                 if before != after {
                     self.trust(desired)?;
                     record::write(&self.host.home, &after).map_err(file_error)?;
@@ -183,6 +184,7 @@ impl Local<'_> {
             credentials: lendings(&desired.session, &self.host.found(&desired.session.name)),
             budget: desired.session.budget,
             timeout: desired.session.timeout,
+            notify: self.project.notify.clone(),
             fields: kept::after(&self.host.home, before.as_ref(), desired, checkout.fresh, conversation),
             conversation,
             active: true,

@@ -17,6 +17,7 @@ pub mod lives;
 mod look;
 pub mod metered;
 pub mod narrow;
+mod notify;
 pub mod record;
 mod revive;
 mod session;

@@ -4,6 +4,7 @@
 use crate::credential::lending::Lending;
 use crate::fs;
 use crate::home::Home;
+use crate::manifest::project::notify::Notify;
 use crate::manifest::project::{Budget, Checkout, Host, Timeout};
 use crate::proxy::policy::{self, Policy};
 use crate::proxy::rules::Rules;
@@ -53,6 +54,9 @@ pub struct Record {
     /// `timeout`: how long it may last.
     #[serde(default)]
     pub timeout: Timeout,
+    /// `notify`: what is run on this machine when it needs a person.
+    #[serde(default)]
+    pub notify: Notify,
     /// The fields that are no part of a container, as they hold; empty where an older release wrote the record.
     #[serde(default)]
     pub fields: Fields,
@@ -88,10 +92,19 @@ impl Record {
     /// Whether another record says the same of everything but the rules, what is lent, the limits, and what a plan alone
     /// looks at.
     pub fn differs_in_rules_alone(&self, other: &Self) -> bool {
-        let Self { rules, authorities, credentials, budget, timeout, fields, conversation, .. } =
+        let Self { rules, authorities, credentials, budget, timeout, notify, fields, conversation, .. } =
             self.clone();
-        let same =
-            Self { rules, authorities, credentials, budget, timeout, fields, conversation, ..other.clone() };
+        let same = Self {
+            rules,
+            authorities,
+            credentials,
+            budget,
+            timeout,
+            notify,
+            fields,
+            conversation,
+            ..other.clone()
+        };
         same == *self
     }
 }

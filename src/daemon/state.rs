@@ -1,6 +1,7 @@
 //! What the daemon's parts share: the store, the sessions that it serves, and the way events are recorded.
 
 use super::lives::Lives;
+use super::notify::{self, Notices};
 use super::record::Record;
 use super::turns::{self, Turns};
 use crate::credential::keeper::Keeper;
@@ -31,6 +32,8 @@ pub struct State {
     pub lives: Lives,
     /// What the agents are doing.
     pub turns: Arc<Turns>,
+    /// What is run on this machine when one needs a person.
+    pub notices: Arc<Notices>,
     /// Ends everything.
     pub shutdown: CancellationToken,
     /// Every task, joined at the end.
@@ -82,6 +85,7 @@ impl State {
         Self {
             lives: Lives::new(home.clone()),
             turns: Arc::default(),
+            notices: Arc::default(),
             home,
             store,
             proxy,
@@ -190,7 +194,9 @@ impl State {
         let new = New { time, project, id, session, source, kind, data };
         let mut event = Event::of(&new, gist);
         event.seq = self.store.store(new).await?;
-        turns::heard(&self.turns, &self.home, event).await;
+        if let Some((before, told)) = turns::heard(&self.turns, &self.home, &event).await {
+            notify::heard(self, record, &event, &before, &told);
+        }
         Ok(())
     }
 

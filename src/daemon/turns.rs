@@ -187,16 +187,17 @@ fn place(home: &SessionHome, path: &str) -> Option<(PathBuf, PathBuf)> {
     None
 }
 
-/// Takes in a stored event. The disk is read again where two of one session were stored at once and come out of order.
-pub async fn heard(turns: &Arc<Turns>, home: &Home, event: Event) {
-    if turns.hear(&event).is_some() {
-        return;
+/// Takes in a stored event, and answers what was told before it and what is told now. The disk is read again where two of one session were stored at once and come out of order.
+pub async fn heard(turns: &Arc<Turns>, home: &Home, event: &Event) -> Option<(Told, Told)> {
+    let told = turns.hear(event);
+    if told.is_none() {
+        let (turns, home, id) = (Arc::clone(turns), home.clone(), event.id.clone());
+        let read = tokio::task::spawn_blocking(move || read(&turns, &home, &id)).await;
+        if let Err(error) = read {
+            tracing::error!(%error, "events were not read again");
+        }
     }
-    let (turns, home) = (Arc::clone(turns), home.clone());
-    let read = tokio::task::spawn_blocking(move || read(&turns, &home, &event.id)).await;
-    if let Err(error) = read {
-        tracing::error!(%error, "events were not read again");
-    }
+    told
 }
 
 /// Reads a session's events again.

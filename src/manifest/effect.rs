@@ -26,6 +26,11 @@ use Effect::{Live, NewCheckout, NewConversation, Recreate, Restart};
 pub const DECLARED: &[(&str, Effect)] = &[
     // Another name is another project.
     ("name", Recreate),
+    ("notify.waiting", Live),
+    ("notify.idle", Live),
+    ("notify.ended", Live),
+    ("notify.failed", Live),
+    ("notify.timeout", Live),
     // What a session says has effects of its own; a new one disturbs none of the others.
     ("sessions", Live),
     ("image", Recreate),
@@ -91,6 +96,7 @@ pub const PLACES: &[(&str, &str)] = &[
     ("Credential", "credentials.*"),
     ("CredentialSource", "credentials.*.from"),
     ("Host", "proxy.hosts.*"),
+    ("Notify", "notify"),
     ("Prompt", "prompt"),
     ("Proxy", "proxy"),
     ("Repository", "repository"),

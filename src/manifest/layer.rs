@@ -11,12 +11,13 @@ use super::finding::{Finding, Wrong};
 use super::interpolate::{Variables, interpolate};
 use super::level::Level;
 use super::prepare::prepare;
+use super::project::notify::Notify;
 use super::prune::{Pruned, prune};
 use super::read::{Manifest, read};
 use super::scalar::Name;
 use super::settle::{Surroundings, settle};
 use super::tree::{Kind, Node};
-use super::yaml;
+use super::{written, yaml};
 
 /// Whose file it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,6 +72,8 @@ pub struct Layer {
     pub tree: Node,
     /// The project's name, where it gives one.
     pub name: Option<String>,
+    /// What it has run on this machine.
+    pub notify: Notify,
     /// The defaults of all sessions.
     pub defaults: Level,
     /// The sessions that it names.
@@ -90,6 +93,7 @@ impl Layer {
             role: text.role,
             tree: Node { span: 0..0, kind: Kind::Null },
             name: None,
+            notify: Notify::default(),
             defaults: Level::default(),
             sessions: IndexMap::new(),
             variables: Variables::new(),
@@ -127,6 +131,7 @@ impl Layer {
                 self.sessions.insert(name, level);
             }
             self.name = manifest.name.map(|name| name.0);
+            self.notify = manifest.notify.map(notify).unwrap_or_default();
         }
         for finding in findings.iter_mut().skip(known) {
             pruned.restore(&mut finding.path);
@@ -134,6 +139,8 @@ impl Layer {
         }
         if self.role == Role::User {
             findings.extend(["name", "sessions"].into_iter().filter_map(|key| self.not_the_users(key)));
+        } else {
+            findings.extend(self.not_the_projects("notify"));
         }
         self.findings = findings;
     }
@@ -145,11 +152,18 @@ impl Layer {
         self.tree.has(&path).then(|| Finding::key(path, wrong()))
     }
 
+    fn not_the_projects(&self, key: &str) -> Option<Finding> {
+        let help = "only your own `clauderon/clauderon.yaml` in the configuration directory may: move it there";
+        let wrong = || Wrong::new("a project's manifest names no command that runs on this machine").help(help);
+        let says = self.tree.get(key).is_some_and(|node| !matches!(node.kind, Kind::Null));
+        says.then(|| Finding::key(vec![key.to_owned()], wrong()))
+    }
+
     /// Whether nothing is wrong with a session or with what it inherits.
     pub fn is_sound(&self, session: &str) -> bool {
         self.findings.iter().all(|finding| match finding.path.as_slice() {
             [key, other, ..] if key == "sessions" => other != session,
-            [key, ..] => key == "name" || key.starts_with("x-"),
+            [key, ..] => ["name", "notify"].contains(&key.as_str()) || key.starts_with("x-"),
             [] => false,
         })
     }
@@ -160,6 +174,20 @@ impl Layer {
         let mut faults = std::mem::take(&mut self.faults);
         faults.extend(placed);
         faults
+    }
+}
+
+/// Seconds that a notification may take where nothing is said.
+const PATIENCE: u64 = 10;
+
+fn notify(written: written::notify::Notify) -> Notify {
+    let argv = |argv: Option<written::credential::Argv>| argv.map(|argv| argv.0).unwrap_or_default();
+    Notify {
+        waiting: argv(written.waiting),
+        idle: argv(written.idle),
+        ended: argv(written.ended),
+        failed: argv(written.failed),
+        timeout: written.timeout.map_or(PATIENCE, |seconds| seconds.0),
     }
 }
 

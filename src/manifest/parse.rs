@@ -110,6 +110,11 @@ fn build(layers: &mut [Layer], texts: &[Text], world: &World<'_>) -> (Project, V
         file: manifest(texts),
         variables: variables(layers),
         unheld: BTreeSet::new(),
+        notify: layers
+            .iter()
+            .find(|layer| layer.role == Role::User)
+            .map(|it| it.notify.clone())
+            .unwrap_or_default(),
         sessions,
     };
     (project, faults)

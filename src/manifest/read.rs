@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use super::finding::Finding;
 use super::form::Form;
 use super::scalar::Name;
+use super::written::notify::Notify;
 use super::written::{Session, Settings};
 
 /// A manifest as written.
@@ -17,6 +18,8 @@ pub struct Manifest {
     pub name: Option<Name>,
     /// The defaults of all sessions.
     pub defaults: Settings,
+    /// What is run on this machine.
+    pub notify: Option<Notify>,
     /// The sessions, in order.
     pub sessions: Option<IndexMap<Name, Settings>>,
 }
@@ -29,6 +32,7 @@ pub fn read(value: Value) -> Result<Manifest, Finding> {
         _ => return Err(Finding::new(Vec::new(), "a manifest is a map of keys and values")),
     };
     let name: Option<Name> = typed(root.shift_remove("name").unwrap_or_default(), "name")?;
+    let notify: Option<Notify> = typed(root.shift_remove("notify").unwrap_or_default(), "notify")?;
     let mut sessions = root.shift_remove("sessions").unwrap_or_default();
     if let Value::Object(map) = &mut sessions {
         map.values_mut().for_each(strip);
@@ -46,6 +50,7 @@ pub fn read(value: Value) -> Result<Manifest, Finding> {
     };
     Ok(Manifest {
         name,
+        notify,
         defaults: typed::<Form<Settings>>(defaults, "")?.0,
         sessions: sessions.map(|map| map.into_iter().map(|(name, form)| (name, settings(form))).collect()),
     })

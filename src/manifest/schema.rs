@@ -11,6 +11,7 @@ use super::effect;
 use super::form::Form;
 use super::publish::{publish, take_rules};
 use super::scalar::Name;
+use super::written::notify::Notify;
 use super::written::{Session, Settings};
 
 /// The published schema.
@@ -30,6 +31,7 @@ fn annotated() -> Value {
     let mut generator = SchemaSettings::draft2020_12().into_generator();
     let name = generator.subschema_for::<Option<Name>>().to_value();
     let sessions = generator.subschema_for::<Option<BTreeMap<Name, Option<Form<Session>>>>>().to_value();
+    let notify = generator.subschema_for::<Option<Notify>>().to_value();
     generator.subschema_for::<Settings>();
     let mut definitions = generator.take_definitions(true);
     definitions.values_mut().for_each(tidy);
@@ -41,6 +43,7 @@ fn annotated() -> Value {
     {
         properties.extend(settings.clone());
     }
+    properties.insert("notify".to_owned(), documented(notify, &NOTIFY));
     let mut sessions = documented(sessions, &SESSIONS);
     sessions["minProperties"] = json!(1);
     properties.insert("sessions".to_owned(), sessions);
@@ -85,6 +88,15 @@ const NAME: Words = Words {
                   under the old name stays.",
     default: || Value::Null,
     examples: || json!(["shop"]),
+};
+
+const NOTIFY: Words = Words {
+    description: "Programs with their arguments that run on this machine when a session needs a person. Only in your own \
+                  file, for every project. They are told of it in `CLAUDERON_OCCASION`, `CLAUDERON_PROJECT`, \
+                  `CLAUDERON_SESSION`, `CLAUDERON_ROOT` and `CLAUDERON_WAITING_FOR`; nothing that an agent says reaches \
+                  them. It holds from the next `up` of a project on.",
+    default: || Value::Null,
+    examples: || json!([{"waiting": ["notify-send", "an agent waits for you"], "timeout": 5}]),
 };
 
 const SESSIONS: Words = Words {

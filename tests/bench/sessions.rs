@@ -56,6 +56,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             credentials: vec![lending.clone()],
             budget: clauderon::manifest::project::Budget::default(),
             timeout: clauderon::manifest::project::Timeout::default(),
+            notify: Default::default(),
             active: true,
             fields: std::collections::BTreeMap::new(),
             conversation: 1,

@@ -50,6 +50,7 @@ impl Place {
             credentials: Vec::new(),
             budget: Default::default(),
             timeout: Default::default(),
+            notify: Default::default(),
             fields: BTreeMap::new(),
             conversation: 1,
             active: true,

@@ -41,6 +41,7 @@ pub fn project(sessions: Vec<Session>) -> Project {
         root,
         variables: BTreeSet::new(),
         unheld: BTreeSet::new(),
+        notify: clauderon::manifest::project::notify::Notify::default(),
         sessions,
     }
 }

@@ -2,6 +2,7 @@
 
 mod credential;
 mod limits;
+pub mod notify;
 mod proxy;
 
 pub use credential::{Credential, Source, Target};
@@ -16,6 +17,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::interpolate::Variables;
+use notify::Notify;
 
 /// A project: what one manifest declares, after resolving.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,6 +32,8 @@ pub struct Project {
     pub variables: Variables,
     /// Files of the project that go to an agent, as prompts do, though git does not hold them.
     pub unheld: BTreeSet<PathBuf>,
+    /// What is run on this machine when a session needs a person.
+    pub notify: Notify,
     /// The sessions in the order of the manifest.
     pub sessions: Vec<Session>,
 }

@@ -5,6 +5,7 @@ pub mod agent;
 pub mod container;
 pub mod credential;
 pub mod limits;
+pub mod notify;
 pub mod proxy;
 
 use std::collections::BTreeMap;
