@@ -138,10 +138,10 @@ async fn run(notice: &Notice) {
         Ok(Ok(status)) if status.success() => {}
         Ok(Ok(status)) => tracing::warn!(session, occasion, program, %status, "a notification failed"),
         Ok(Err(error)) => {
-            tracing::warn!(session, occasion, program, %error, "a notification could not be run")
+            tracing::warn!(session, occasion, program, %error, "a notification could not be run");
         }
         Err(_) => {
-            tracing::warn!(session, occasion, program, ?limit, "a notification took too long, and was ended")
+            tracing::warn!(session, occasion, program, ?limit, "a notification took too long, and was ended");
         }
     }
 }

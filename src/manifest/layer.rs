@@ -153,8 +153,10 @@ impl Layer {
     }
 
     fn not_the_projects(&self, key: &str) -> Option<Finding> {
-        let help = "only your own `clauderon/clauderon.yaml` in the configuration directory may: move it there";
-        let wrong = || Wrong::new("a project's manifest names no command that runs on this machine").help(help);
+        let help =
+            "only your own `clauderon/clauderon.yaml` in the configuration directory may: move it there";
+        let wrong =
+            || Wrong::new("a project's manifest names no command that runs on this machine").help(help);
         let says = self.tree.get(key).is_some_and(|node| !matches!(node.kind, Kind::Null));
         says.then(|| Finding::key(vec![key.to_owned()], wrong()))
     }

@@ -56,7 +56,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             credentials: vec![lending.clone()],
             budget: clauderon::manifest::project::Budget::default(),
             timeout: clauderon::manifest::project::Timeout::default(),
-            notify: Default::default(),
+            notify: clauderon::manifest::project::notify::Notify::default(),
             active: true,
             fields: std::collections::BTreeMap::new(),
             conversation: 1,
