@@ -69,6 +69,7 @@ async fn lines(mut source: Source, docker: Docker, once: bool) -> Result<Code, E
             return Ok(0);
         }
         pulse.beat(&mut source).await?;
+        pulse.news.clear();
     }
 }
 
@@ -93,6 +94,8 @@ struct Pulse {
     tick: Interval,
     asked: Instant,
     looked: Instant,
+    /// What the store has told and nobody has shown yet.
+    news: Vec<String>,
 }
 
 impl Pulse {
@@ -100,18 +103,18 @@ impl Pulse {
         let mut tick = tokio::time::interval_at(Instant::now() + TICK, TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
         let (asked, looked) = (Instant::now(), Instant::now());
-        Self { ends: ends(&docker), docker, listening: true, tick, asked, looked }
+        Self { ends: ends(&docker), docker, listening: true, tick, asked, looked, news: Vec::new() }
     }
 
-    /// Returns when there may be something new, and answers the news of the store.
-    async fn beat(&mut self, source: &mut Source) -> Result<Vec<String>, Error> {
+    /// Returns when there may be something new. It may be left at any moment: what the store has told is kept.
+    async fn beat(&mut self, source: &mut Source) -> Result<(), Error> {
         let mut look = false;
-        let mut news = Vec::new();
         tokio::select! {
             () = source.grown() => {
-                news = source.hear()?;
+                let news = source.hear()?;
                 // Starts and ends of containers are events, too.
                 look = !news.is_empty();
+                self.news.extend(news);
             }
             end = self.ends.next(), if self.listening => {
                 self.listening = end.is_some();
@@ -130,7 +133,7 @@ impl Pulse {
                 (self.ends, self.listening) = (ends(&self.docker), true);
             }
         }
-        Ok(news)
+        Ok(())
     }
 }
 
@@ -168,6 +171,9 @@ impl Live {
     /// Goes on until a key asks for something. It may be left at any moment.
     pub async fn next(&mut self) -> Result<Wish, Error> {
         loop {
+            for line in std::mem::take(&mut self.pulse.news) {
+                self.board.tell(&line);
+            }
             self.board.show(self.source.rows());
             self.call();
             let Some(screen) = &mut self.screen else { return Ok(Wish::Leave) };
@@ -181,11 +187,7 @@ impl Live {
                         wish => return Ok(wish),
                     },
                 },
-                news = self.pulse.beat(&mut self.source) => {
-                    for line in news? {
-                        self.board.tell(&line);
-                    }
-                }
+                beaten = self.pulse.beat(&mut self.source) => beaten?,
             }
         }
     }
