@@ -13,6 +13,7 @@ mod container;
 mod crash;
 mod credential;
 mod daemon;
+mod diff;
 mod drift;
 mod editor;
 mod errors;

@@ -51,6 +51,12 @@ pub enum Command {
     /// `[redacted]`. Two files of 64 MiB are kept of all projects together; the oldest lines go first. Lines are found by
     /// the names of project and session: those of another directory's project of the same name are shown too.
     Audit(Audit),
+    /// Show what a session has changed since its base
+    ///
+    /// The checkout as it is now, against the commit that it began at: commits, changes that are not committed, and files
+    /// that git does not know, but for ignored ones. Nothing of the agent's is run or followed on the way: no filter, no
+    /// hook, no link. The session need not run.
+    Diff(Diff),
     /// Watch the sessions: what each agent does, since when, with which tool
     ///
     /// Keys: up and down select; `a` attaches (ctrl-p ctrl-q comes back), `l` shows the logs, `c` what was changed, `s`
@@ -322,6 +328,23 @@ pub struct Audit {
     /// How to print
     #[arg(long, default_value = "text")]
     pub format: Format,
+}
+
+/// `diff`.
+#[derive(Args, Debug)]
+pub struct Diff {
+    /// How many lines of each file were added and removed
+    #[arg(long, group = "shape")]
+    pub stat: bool,
+    /// The files' names alone
+    #[arg(long, group = "shape")]
+    pub name_only: bool,
+    /// How to print; `json` is `{files: [{path, status, insertions, deletions}], insertions, deletions}`
+    #[arg(long, default_value = "text", conflicts_with = "shape")]
+    pub format: Format,
+    /// The session; where there is but one, that
+    #[arg(add = sessions())]
+    pub session: Option<String>,
 }
 
 /// `top`.

@@ -12,6 +12,7 @@ mod config;
 mod consent;
 mod context;
 mod daemon;
+mod diff;
 mod doctor;
 mod down;
 mod edited;
@@ -86,6 +87,7 @@ async fn dispatch(arguments: Arguments) -> Result<Code, crate::error::Error> {
         Command::Exec(args) => exec::run(file, args).await,
         Command::Events(args) => events::run(file, &args).await,
         Command::Audit(args) => audit::run(file, &args).await,
+        Command::Diff(args) => diff::run(file, &args),
         Command::Top(args) => top::run(file, &args).await,
         Command::Usage(args) => usage::run(file, &args).await,
         Command::Wait(args) => wait::run(file, &args).await,

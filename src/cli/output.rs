@@ -29,6 +29,16 @@ pub fn error_bytes(data: &[u8]) {
     let _ = io::stderr().lock().write_all(data);
 }
 
+/// Whether data is seen by a person at once.
+pub fn is_terminal() -> bool {
+    io::stdout().is_terminal()
+}
+
+/// Whether colour may be used for data.
+pub fn data_colour() -> bool {
+    io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
 /// Whether colour may be used for talk.
 pub fn colour() -> bool {
     io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())

@@ -20,6 +20,22 @@ pub fn line(text: &str) -> String {
     line
 }
 
+/// A text of any length, in which no letter drives a terminal; tabs stay.
+pub fn visible(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for letter in text.chars() {
+        // Those that turn the direction of what follows are no control letters.
+        let turns =
+            matches!(letter, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        match letter {
+            '\t' => shown.push(letter),
+            _ if turns || letter.is_control() => shown.extend(letter.escape_unicode()),
+            _ => shown.push(letter),
+        }
+    }
+    shown
+}
+
 fn letter(letter: char) -> Vec<char> {
     match letter {
         '"' | '\'' | '\\' => vec![letter],
@@ -74,6 +90,10 @@ mod tests {
     fn nothing_that_drives_a_terminal_is_shown() {
         assert_eq!(line("a\u{1b}[2Jb\nc\u{202e}d\u{9b}"), "a\\u{1b}[2Jb\\nc\\u{202e}d\\u{9b}");
         assert_eq!(line("it's \"ü\" 🦀\\"), "it's \"ü\" 🦀\\");
+        assert_eq!(
+            visible("a\t\u{1b}[2J\r\u{9b}\u{202e}e\u{301}"),
+            "a\t\\u{1b}[2J\\u{d}\\u{9b}\\u{202e}e\u{301}"
+        );
         assert_eq!(line(&"x".repeat(1000)).chars().count(), LONGEST + 1);
     }
 

@@ -36,6 +36,7 @@ pub fn excludes(session: &Session) -> Vec<String> {
         "/.claude/session-env/",
         "/.claude/shell-snapshots/",
         "/.claude/history.jsonl",
+        "/.claude/paste-cache/",
         "/.claude/plugins/marketplaces/",
         "/.claude/plugins/known_marketplaces.json",
         "/.claude/todos/",

@@ -34,6 +34,12 @@ pub struct Entry {
     pub size: u64,
     /// What it takes on the disk.
     pub disk: u64,
+    /// Whether its owner may run it.
+    pub runs: bool,
+    /// Its number on its file system.
+    pub inode: u64,
+    /// When it was written last, and when anything of it changed: seconds and nanoseconds.
+    pub times: [(i64, u32); 2],
 }
 
 impl Beneath {
@@ -104,6 +110,24 @@ impl Beneath {
         if content.len() as u64 > limit { Err(too_large()) } else { Ok(Some(content)) }
     }
 
+    /// Where a link leads, in its own words; it is not followed. `None` where no link is.
+    pub fn read_link(&self, path: &Path) -> Result<Option<Vec<u8>>, Error> {
+        let (Some(name), above) = (path.file_name(), path.parent().unwrap_or(Path::new(""))) else {
+            return Ok(None);
+        };
+        let above = if above.as_os_str().is_empty() { Path::new(".") } else { above };
+        let directory = match self.resolve(above, OFlags::PATH | OFlags::DIRECTORY, Mode::empty()) {
+            Ok(directory) => directory,
+            Err(Errno::NOENT) => return Ok(None),
+            Err(errno) => return Err(self.failed("open", above, errno)),
+        };
+        match rustix::fs::readlinkat(&directory, name, Vec::new()) {
+            Ok(target) => Ok(Some(target.into_bytes())),
+            Err(Errno::NOENT | Errno::INVAL) => Ok(None),
+            Err(errno) => Err(self.failed("read", path, errno)),
+        }
+    }
+
     /// Lists a directory of at most `limit` names, sorted; `None` where nothing is.
     pub fn list(&self, path: &Path, limit: usize) -> Result<Option<Vec<Entry>>, Error> {
         let fd = match self.resolve(path, OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty()) {
@@ -125,7 +149,18 @@ impl Beneath {
                 Ok(stat) => {
                     let size = u64::try_from(stat.st_size).unwrap_or(0);
                     let disk = u64::try_from(stat.st_blocks).unwrap_or(0).saturating_mul(512);
-                    entries.push(Entry { name, kind: FileType::from_raw_mode(stat.st_mode), size, disk });
+                    entries.push(Entry {
+                        name,
+                        kind: FileType::from_raw_mode(stat.st_mode),
+                        size,
+                        disk,
+                        runs: stat.st_mode & 0o100 != 0,
+                        inode: stat.st_ino,
+                        times: [
+                            (stat.st_mtime, u32::try_from(stat.st_mtime_nsec).unwrap_or(0)),
+                            (stat.st_ctime, u32::try_from(stat.st_ctime_nsec).unwrap_or(0)),
+                        ],
+                    });
                 }
                 // Gone since it was listed.
                 Err(Errno::NOENT) => {}

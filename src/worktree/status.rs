@@ -198,7 +198,7 @@ fn uncover(mut index: Index, tree: &Tree) -> Result<HashSet<Vec<u8>>, git2::Erro
 }
 
 /// Whether a path is, or is below, what one of our own exclude lines names. A star stands at a line's end alone.
-fn excluded(path: &Path, excludes: &[String]) -> bool {
+pub fn excluded(path: &Path, excludes: &[String]) -> bool {
     excludes.iter().any(|line| match line.trim_matches('/').strip_suffix('*') {
         Some(start) => path.as_os_str().as_bytes().starts_with(start.as_bytes()),
         None => path.starts_with(line.trim_matches('/')),
