@@ -11,7 +11,7 @@ use super::scalar::NAME_RULE;
 const RULE: &str = "x-rule";
 
 /// Maps whose one key says what they are: a description of their own would hide the key's in an editor.
-const EXPLAINED_BY_THEIR_KEY: [&str; 13] = [
+const EXPLAINED_BY_THEIR_KEY: [&str; 14] = [
     "Agent",
     "Budget",
     "Build",
@@ -19,6 +19,7 @@ const EXPLAINED_BY_THEIR_KEY: [&str; 13] = [
     "Credential",
     "Host",
     "KnownCache",
+    "Notify",
     "Prompt",
     "Proxy",
     "Repository",
