@@ -50,6 +50,11 @@ fn what_fails_at_once_is_tried_ever_later_and_given_up_with_its_last_words() {
         assert!(!waits || now["error"].as_str().unwrap().contains("started again in"), "{now}");
         waits
     });
+    for session in ["n", "b"] {
+        eventually("its last words are known", LONG, || {
+            status(&world, session)["output"].to_string().contains("no-such-flag")
+        });
+    }
     // The number of tries outlives the daemon, and so does the wait.
     kill_daemon(&world);
     // While no daemon is there, an end is known by its code alone.
@@ -70,10 +75,6 @@ fn what_fails_at_once_is_tried_ever_later_and_given_up_with_its_last_words() {
     assert_eq!(failed, ["ended with exit code 1, after 2 new starts; `clauderon up` tries again"]);
     // Whatever is not to be started again was not, and says why it ended.
     for session in ["n", "b"] {
-        // The daemon may have been killed while it read their last words.
-        eventually("its last words are known", LONG, || {
-            status(&world, session)["output"].to_string().contains("no-such-flag")
-        });
         let now = status(&world, session);
         assert_eq!((&now["state"], &now["error"]), (&json!("failed"), &json!("ended with exit code 1")));
         assert_eq!(told(&world, session, "restart"), Vec::<String>::new());
