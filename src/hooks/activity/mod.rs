@@ -76,6 +76,8 @@ const THOUGHT: SignedDuration = SignedDuration::from_mins(5);
 const TOOL: SignedDuration = SignedDuration::from_mins(15);
 /// A model is asked a little after a turn, too: for a title, or what to suggest. Not for so long.
 const AFTERTHOUGHT: SignedDuration = SignedDuration::from_mins(1);
+/// A hook that finds the daemon is heard within this; one that is told again, or was spooled, takes longer.
+const PROMPT: SignedDuration = SignedDuration::from_millis(1500);
 /// Sub-agents that are kept in mind.
 const MOST: usize = 64;
 
@@ -185,7 +187,10 @@ impl Fold {
         if !plain(stamp) || !plain(&event.time) {
             return false;
         }
-        let late = self.stamp.as_ref().is_some_and(earlier);
+        // Hooks that run side by side may be told in another order than they began in: what comes at once is not late.
+        let delay = event.time.parse::<Timestamp>().ok().zip(stamp.parse::<Timestamp>().ok());
+        let delayed = delay.is_some_and(|(heard, ran)| heard.duration_since(ran) > PROMPT);
+        let late = delayed && self.stamp.as_ref().is_some_and(earlier);
         if !late {
             self.stamp = Some(stamp.to_owned());
         }

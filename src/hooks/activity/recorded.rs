@@ -115,7 +115,8 @@ fn recorded_runs_are_told_as_they_were() {
 #[test]
 fn late_and_repeated_events_change_nothing() {
     let events = recorded(TOOL_RUN);
-    let last = events.last().unwrap();
+    let mut last = events.last().unwrap().clone();
+    last.time = format!("{:.3}", at(&last.time) + SignedDuration::from_secs(5));
     let end = |events: &[Event]| words(&activity(events, seen(at(&last.time))));
     let whole = end(&events);
     assert_eq!(whole, "idle");
@@ -129,6 +130,14 @@ fn late_and_repeated_events_change_nothing() {
         let expected = if late.kind == "Stop" { "idle" } else { whole.as_str() };
         assert_eq!(end(&moved), expected, "{} late", late.kind);
     }
+}
+
+#[test]
+fn hooks_that_run_side_by_side_are_heard_in_the_order_in_which_they_come() {
+    let hook =
+        |kind: &str, stamp: &str| event("hook", kind, "2026-01-01T12:00:00.400Z", json!({ STAMP: stamp }));
+    let events = [hook("PostToolUse", "2026-01-01T12:00:00.300Z"), hook("Stop", "2026-01-01T12:00:00.200Z")];
+    assert_eq!(words(&activity(&events, seen(at("2026-01-01T12:00:01Z")))), "idle");
 }
 
 #[test]
